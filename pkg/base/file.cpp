@@ -1,0 +1,219 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr mode_t kSecretMode = 0600;
+constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kOthers = 0077;
+
+std::string failed(std::string_view verb, const std::string& path, int error_number) {
+  return "cannot " + std::string(verb) + " " + in_quotes(path) + ": " + errno_text(error_number);
+}
+
+// What stands at `path` must be ours alone; `kind` is what it must be.
+void require_private(const std::string& path, const struct stat& info, mode_t kind) {
+  if ((info.st_mode & S_IFMT) != kind) {
+    throw Error(Status::trust, "unsafe " + in_quotes(path) + ": not a " +
+                                   (kind == S_IFDIR ? "folder" : "regular file"));
+  }
+  if (info.st_uid != geteuid()) {
+    throw Error(Status::trust, "unsafe " + in_quotes(path) + ": it belongs to another user");
+  }
+  if ((info.st_mode & kOthers) != 0) {
+    throw Error(Status::trust, "unsafe permissions on " + in_quotes(path) + ": others have access",
+                std::string("chmod ") + (kind == S_IFDIR ? "700 " : "600 ") + shell_word(path));
+  }
+}
+
+void sync_parent(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const Fd folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || fsync(folder.get()) != 0) {
+    throw Error(Status::cannot_create, failed("sync", parent, errno));
+  }
+}
+
+Fd create_exclusive(const std::string& path) {
+  return Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kSecretMode));
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+int Fd::release() {
+  const int fd = fd_;
+  fd_ = -1;
+  return fd;
+}
+
+void Fd::reset() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+int write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) return errno;
+      // Whoever shares the descriptor with us made it non-blocking.
+      pollfd polled{fd, POLLOUT, 0};
+      poll(&polled, 1, -1);
+      continue;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
+  std::string content;
+  std::array<char, 65536> chunk{};
+  while (content.size() <= max_bytes) {
+    const std::size_t room = std::min(chunk.size(), max_bytes + 1 - content.size());
+    const ssize_t count = read(fd, chunk.data(), room);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw Error(Status::no_input, "cannot read " + std::string(what) + ": " + errno_text(errno));
+    }
+    if (count == 0) break;
+    content.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  return content;
+}
+
+std::string read_input_file(const std::string& path, std::size_t max_bytes) {
+  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) throw Error(Status::no_input, failed("open", path, errno));
+  return read_to_end(file.get(), max_bytes, in_quotes(path));
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+bool is_regular_file(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+void require_private_folder(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) throw Error(Status::system, failed("open", path, errno));
+  require_private(path, info, S_IFDIR);
+}
+
+void make_private_folder(const std::string& path) {
+  if (mkdir(path.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    throw Error(Status::cannot_create, failed("create", path, errno));
+  }
+  require_private_folder(path);
+}
+
+std::string read_secret_file(const std::string& path, std::size_t max_bytes) {
+  // O_NONBLOCK: a FIFO at our path must not hang us; it is refused below.
+  const Fd file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file && errno == ELOOP) {
+    throw Error(Status::trust, "unsafe " + in_quotes(path) + ": a symbolic link");
+  }
+  if (!file) throw Error(Status::system, failed("open", path, errno));
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0) throw Error(Status::system, failed("open", path, errno));
+  require_private(path, info, S_IFREG);
+  std::string content = read_to_end(file.get(), max_bytes, in_quotes(path));
+  if (content.size() > max_bytes) {
+    throw Error(Status::system,
+                in_quotes(path) + " is larger than " + std::to_string(max_bytes) + " bytes");
+  }
+  return content;
+}
+
+void write_secret_file(const std::string& path, std::string_view content) {
+  const std::string temporary = path + ".new";
+  Fd file = create_exclusive(temporary);
+  if (!file && errno == EEXIST) {
+    // Left behind by a run that was killed: its writer held the lock that we hold now.
+    unlink(temporary.c_str());
+    file = create_exclusive(temporary);
+  }
+  if (!file) throw Error(Status::cannot_create, failed("create", path, errno));
+  int problem = write_all(file.get(), content);
+  if (problem == 0 && fsync(file.get()) != 0) problem = errno;
+  if (problem == 0 && rename(temporary.c_str(), path.c_str()) != 0) problem = errno;
+  if (problem != 0) {
+    unlink(temporary.c_str());
+    throw Error(Status::cannot_create, failed("write", path, problem));
+  }
+  sync_parent(path);
+}
+
+void create_private_file(const std::string& path) {
+  const Fd file = create_exclusive(path);
+  if (!file && errno != EEXIST) throw Error(Status::cannot_create, failed("create", path, errno));
+}
+
+void require_private_file(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) throw Error(Status::system, failed("open", path, errno));
+  require_private(path, info, S_IFREG);
+}
+
+void shred_file(const std::string& path) {
+  const Fd file(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  if (file && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
+    const std::string zeros(static_cast<std::size_t>(info.st_size), '\0');
+    if (write_all(file.get(), zeros) == 0) fsync(file.get());
+  }
+  unlink(path.c_str());
+}
+
+FileLock::FileLock(const std::string& path, LockByte byte, std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kPause{10};
+  Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kSecretMode));
+  if (!file) throw Error(Status::system, failed("open", path, errno));
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = static_cast<off_t>(byte);
+  range.l_len = 1;
+  const Deadline deadline(patience);
+  while (fcntl(file.get(), F_OFD_SETLK, &range) != 0) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+      throw Error(Status::system, failed("lock", path, errno));
+    }
+    if (deadline.passed()) return;
+    std::this_thread::sleep_for(kPause);
+  }
+  fd_ = std::move(file);
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,181 @@
+#include "base/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+namespace p2pchat {
+
+namespace {
+
+// Decodes one code point at the front of `bytes`; length 0 when it is not well formed.
+struct CodePoint {
+  std::uint32_t value = 0;
+  std::size_t length = 0;
+};
+
+CodePoint decode_front(std::string_view bytes) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || bytes.size() < length) return {};
+  std::uint32_t value = lead & (0x7FU >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return {};
+    value = (value << 6U) | (byte(i) & 0x3FU);
+  }
+  constexpr std::array<std::uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < kSmallest[length] || value > 0x10FFFF || surrogate) return {};
+  return {value, length};
+}
+
+struct Range {
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+// Code points that move the cursor, reorder text or leave no trace on a screen. U+200C and U+200D
+// stay: Persian and emoji need them.
+constexpr std::array kUnprintable = {
+    Range{0x00, 0x1F},       Range{0x7F, 0x9F},       Range{0xAD, 0xAD},     Range{0x61C, 0x61C},
+    Range{0x180E, 0x180E},   Range{0x200B, 0x200B},   Range{0x200E, 0x200F}, Range{0x2028, 0x202E},
+    Range{0x2060, 0x206F},   Range{0xFEFF, 0xFEFF},   Range{0xFFF9, 0xFFFB}, Range{0xFFFE, 0xFFFF},
+    Range{0xE0000, 0xE0FFF}, Range{0x1D173, 0x1D17A},
+};
+
+bool is_printable(std::uint32_t code_point) {
+  return std::none_of(kUnprintable.begin(), kUnprintable.end(), [&](const Range& range) {
+    return code_point >= range.first && code_point <= range.last;
+  });
+}
+
+std::string formatted(const char* format, unsigned value) {
+  std::array<char, 16> text{};
+  const int length = std::snprintf(text.data(), text.size(), format, value);
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+std::string escape_code_point(std::uint32_t value) {
+  switch (value) {
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    default:
+      return value < 0x80 ? formatted("\\x%02x", value) : formatted("\\u{%04x}", value);
+  }
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const CodePoint front = decode_front(bytes);
+    if (front.length == 0) return false;
+    bytes.remove_prefix(front.length);
+  }
+  return true;
+}
+
+std::string escape_for_terminal(std::string_view bytes, std::string_view continuation) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const CodePoint front = decode_front(bytes);
+    if (front.length == 0) {
+      out += formatted("\\x%02x", static_cast<unsigned char>(bytes[0]));
+      bytes.remove_prefix(1);
+      continue;
+    }
+    if (front.value == '\n' && !continuation.empty()) {
+      out += '\n';
+      out += continuation;
+    } else if (is_printable(front.value)) {
+      out += bytes.substr(0, front.length);
+    } else {
+      out += escape_code_point(front.value);
+    }
+    bytes.remove_prefix(front.length);
+  }
+  return out;
+}
+
+std::string in_quotes(std::string_view text) {
+  return "'" + escape_for_terminal(text) + "'";
+}
+
+std::string in_double_quotes(std::string_view text) {
+  std::string inner;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') inner += '\\';
+    inner += c;
+  }
+  return "\"" + escape_for_terminal(inner) + "\"";
+}
+
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      word += R"('\'')";
+    } else {
+      word += c;
+    }
+  }
+  return word + "'";
+}
+
+std::string ascii_lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+bool equal_ignoring_ascii_case(std::string_view a, std::string_view b) {
+  return ascii_lower(a) == ascii_lower(b);
+}
+
+std::optional<std::uint64_t> parse_unsigned(std::string_view text, std::uint64_t max) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (text.empty() || error != std::errc{} || stop != end || value > max) return std::nullopt;
+  return value;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view suffix;
+    double milliseconds;
+  };
+  constexpr std::array kUnits = {Unit{"ms", 1.0},   Unit{"s", 1e3},     Unit{"m", 60e3},
+                                 Unit{"h", 3600e3}, Unit{"d", 86400e3}, Unit{"", 1e3}};
+  constexpr double kMaxMilliseconds = 3650 * 86400e3;
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  const std::string_view suffix = digits == std::string_view::npos ? "" : text.substr(digits);
+  const std::string_view number = text.substr(0, text.size() - suffix.size());
+  const auto* unit =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.suffix == suffix; });
+  if (unit == kUnits.end() || number.empty() || number.front() == '.') return std::nullopt;
+  double value = 0;
+  const char* end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, value, std::chars_format::fixed);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  value *= unit->milliseconds;
+  if (value > kMaxMilliseconds) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(value));
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,43 @@
+// Text as people and scripts write it: UTF-8 validity, escaping of what strangers sent, quoting,
+// and the numbers and durations of the command line. Pure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace p2pchat {
+
+// Well-formed UTF-8 as RFC 3629 defines it: no surrogates, no overlong forms, at most U+10FFFF.
+bool is_utf8(std::string_view bytes);
+
+// Makes bytes safe to show on a terminal: control characters (C0, DEL, C1), line and paragraph
+// separators, bidi and other invisible format characters become visible escapes (\t, \x1b,
+// \u{202e}); bytes that are not UTF-8 become \xNN. A newline stays a line break whose next line
+// starts with `continuation`, so that no text can imitate the first line of another record; with
+// an empty continuation it is escaped as well. Idempotent on its own output.
+std::string escape_for_terminal(std::string_view bytes, std::string_view continuation = {});
+
+// 'text', escaped for a terminal on one line: the form in which messages name their subject.
+std::string in_quotes(std::string_view text);
+
+// "text", escaped likewise and with a backslash before each '"' and '\', so that nothing inside can
+// end it: the form in which a remote name hint is shown.
+std::string in_double_quotes(std::string_view text);
+
+// One word of a POSIX shell command line that expands to exactly `text`.
+std::string shell_word(std::string_view text);
+
+// ASCII only: other bytes stay as they are.
+std::string ascii_lower(std::string_view text);
+bool equal_ignoring_ascii_case(std::string_view a, std::string_view b);
+
+// Decimal digits only, at most `max`; nothing otherwise.
+std::optional<std::uint64_t> parse_unsigned(std::string_view text, std::uint64_t max);
+
+// A number of seconds ("2", "0.5") or with a unit: ms s m h d. At most 10 years.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+}  // namespace p2pchat
