@@ -1,0 +1,152 @@
+#include "net/dial.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace p2pchat {
+
+namespace {
+
+using Poco::Net::IPAddress;
+using Poco::Net::SocketAddress;
+using Poco::Net::StreamSocket;
+
+constexpr std::chrono::milliseconds kNextAttemptAfter{250};
+
+struct Resolved {
+  std::vector<IPAddress> addresses;
+  DialFailure failure = DialFailure::none;
+  std::string why;
+};
+
+Resolved ask_resolver(const std::string& host) {
+  // Not POCO's DNS, which sorts the addresses and so loses the order of RFC 6724.
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int problem = getaddrinfo(host.c_str(), nullptr, &wanted, &found);
+  if (problem != 0) {
+    const bool unknown = problem == EAI_NONAME || problem == EAI_NODATA;
+    return {{}, DialFailure::not_resolved, unknown ? "host not found" : "name resolution failed"};
+  }
+  Resolved resolved;
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
+    resolved.addresses.push_back(SocketAddress(entry->ai_addr, entry->ai_addrlen).host());
+  }
+  freeaddrinfo(found);
+  if (!resolved.addresses.empty()) return resolved;
+  return {{}, DialFailure::not_resolved, "host has no address"};
+}
+
+// The system's resolver has no deadline: it runs beside us and is left behind when it is late.
+Resolved resolve(const std::string& host, const Deadline& deadline) {
+  if (IPAddress literal; IPAddress::tryParse(host, literal)) return {{literal}, {}, {}};
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Resolved> answer;
+  };
+  const auto shared = std::make_shared<Shared>();
+  std::thread([shared, host] {
+    Resolved answer = ask_resolver(host);
+    const std::lock_guard lock(shared->mutex);
+    shared->answer = std::move(answer);
+    shared->ready.notify_one();
+  }).detach();
+  std::unique_lock lock(shared->mutex);
+  const bool answered =
+      shared->ready.wait_until(lock, deadline.at(), [&] { return shared->answer.has_value(); });
+  if (!answered) return {{}, DialFailure::unreachable, "name resolution took too long"};
+  return *std::move(shared->answer);
+}
+
+int descriptor(const StreamSocket& socket) {
+  return socket.impl()->sockfd();
+}
+
+// Attempts to several addresses, side by side.
+class Race {
+ public:
+  // Returns the errno of an attempt that failed at once, 0 otherwise.
+  int start(const SocketAddress& address) {
+    try {
+      StreamSocket socket;
+      socket.connectNB(address);
+      running_.push_back(socket);
+      return 0;
+    } catch (const Poco::Exception& error) {
+      return error.code() != 0 ? error.code() : EHOSTUNREACH;
+    }
+  }
+
+  // Waits until an attempt ends or the time is over. Sets `problem` for those that failed.
+  std::optional<StreamSocket> wait(std::chrono::milliseconds time, int& problem) {
+    std::vector<pollfd> polled;
+    for (const StreamSocket& socket : running_) polled.push_back({descriptor(socket), POLLOUT, 0});
+    poll(polled.data(), polled.size(), poll_time(time));
+    for (std::size_t i = polled.size(); i-- > 0;) {
+      if (polled[i].revents == 0) continue;
+      StreamSocket socket = running_[i];
+      running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+      const int error = socket.impl()->socketError();
+      if (error == 0) return socket;
+      problem = error;
+    }
+    return std::nullopt;
+  }
+
+  bool idle() const { return running_.empty(); }
+
+ private:
+  std::vector<StreamSocket> running_;
+};
+
+}  // namespace
+
+Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline) {
+  const Resolved resolved = resolve(host, deadline);
+  if (resolved.failure != DialFailure::none) return {{}, resolved.failure, resolved.why};
+  Race race;
+  int problem = ETIMEDOUT;
+  auto next = resolved.addresses.begin();
+  while (!deadline.passed() && (next != resolved.addresses.end() || !race.idle())) {
+    std::chrono::milliseconds patience = deadline.remaining();
+    if (next != resolved.addresses.end()) {
+      const int error = race.start(SocketAddress(*next++, port));
+      if (error != 0) {
+        problem = error;
+        continue;
+      }
+      if (next != resolved.addresses.end()) patience = std::min(patience, kNextAttemptAfter);
+    }
+    if (auto socket = race.wait(patience, problem)) {
+      socket->setBlocking(false);
+      socket->setNoDelay(true);
+      // A descriptor that knows nothing of POCO, for those who know nothing of POCO.
+      Fd own(fcntl(descriptor(*socket), F_DUPFD_CLOEXEC, 0));
+      if (own) return {std::move(own), {}, {}};
+      problem = errno;
+    }
+  }
+  const bool ours =
+      problem == EMFILE || problem == ENFILE || problem == ENOBUFS || problem == ENOMEM;
+  return {{}, ours ? DialFailure::exhausted : DialFailure::unreachable, errno_text(problem)};
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,30 @@
+// Connecting to a peer: name resolution and TCP, all addresses of a host, within a deadline.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+namespace p2pchat {
+
+enum class DialFailure {
+  none,
+  not_resolved,
+  unreachable,
+  exhausted,  // this machine has no descriptor or no memory left
+};
+
+struct Dialed {
+  Fd socket;  // connected, non-blocking, TCP_NODELAY
+  DialFailure failure = DialFailure::none;
+  std::string why;  // "connection refused"
+};
+
+// host: IPv4 address, IPv6 address without brackets, or a name. Addresses are tried in the
+// resolver's order, a new one each 250 ms or as soon as the last has failed (RFC 8305); the first
+// that answers is taken. Never waits beyond the deadline, whatever the resolver does.
+Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline);
+
+}  // namespace p2pchat

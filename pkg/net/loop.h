@@ -1,0 +1,137 @@
+// The listener's event loop: every socket on one thread. It accepts, puts frames together, hands
+// each complete one on, writes the replies that come back, and enforces limits and deadlines. It
+// knows frames, not keys; whatever strangers send, it neither blocks nor throws.
+#pragma once
+
+#include <Poco/Net/PollSet.h>
+#include <Poco/Net/ServerSocket.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "net/connection.h"
+
+namespace p2pchat {
+
+// A complete frame on its way to whoever answers it.
+struct Incoming {
+  std::uint64_t connection = 0;  // never used twice
+  std::string frame;             // empty also when it was too large to be one for us
+  Source source;
+  std::chrono::steady_clock::time_point deadline;  // not taken up by then: drop it
+};
+
+struct LoopLimits {
+  std::size_t connections = 16'384;
+  std::size_t frame_bytes = 67'108'864;      // of all frames, arriving or being answered
+  std::size_t answering = 512;               // frames handed on and not yet answered
+  std::size_t answering_bytes = 33'554'432;  // of those frames
+};
+
+class Loop {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Loop(const LoopLimits& limits);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Binds, listens and returns where: "192.0.2.7:4040" or "[::]:4040". address: "" for all (IPv6
+  // and IPv4, or IPv4 alone where the kernel has no IPv6), else an address or a name. Port 0: any
+  // free one. Throws Error{system}. Without it run() serves descriptors and timers alone.
+  std::string listen(const std::string& address, std::uint16_t port);
+
+  // All handlers are called on the loop's thread and set before run().
+  void on_frame(std::function<void(Incoming)> handler) { on_frame_ = std::move(handler); }
+  void on_large_frame(KeepLarge keep_large) { keep_large_ = std::move(keep_large); }
+  // Whenever `descriptor` is readable; the handler reads it empty. It stays the caller's.
+  void watch(int descriptor, std::function<void()> handler);
+  // Once, after that time.
+  void after(std::chrono::milliseconds time, std::function<void()> handler);
+
+  // Serves until stop(), then until every frame that was handed on has its reply written, but no
+  // longer than 5 s.
+  void run();
+
+  // What is left of the time that stop() allows, for those who end after run().
+  std::chrono::milliseconds time_to_end() const;
+
+  // From any thread. A reply of nothing closes the connection without one.
+  void reply(std::uint64_t connection, std::optional<std::string> frame);
+  void stop();
+
+ private:
+  struct Slot {
+    Connection connection;
+    int polled_mode = 0;                                      // 0: not in the poll set
+    Connection::State counted = Connection::State::finished;  // as the sums below know it
+    std::size_t counted_bytes = 0;
+    std::size_t answering_bytes = 0;  // of the frame that was handed on
+    Clock::time_point counted_deadline;
+  };
+  struct Outgoing {
+    std::uint64_t connection;
+    std::optional<std::string> frame;
+  };
+  using Slots = std::map<std::uint64_t, Slot>;  // by age
+
+  std::chrono::milliseconds time_to_next_deadline() const;
+  void run_timers();
+  void expire_connections();
+  void accept_waiting();
+  void set_accepting(bool accepting);
+  void make_room();
+  void serve(const Poco::Net::Socket& socket, int mode);
+  void wake();
+  void take_outbox();
+  void begin_stop();
+  void limit_unfinished_bytes();
+  void limit_answering();
+
+  // Brings poll set, deadlines and sums in line with what the connection's state is now; a finished
+  // connection is gone afterwards.
+  void settle(Slots::iterator slot);
+  void close(Slots::iterator slot);
+  void set_polled_mode(Slot& slot, int mode);
+  int wanted_mode(Connection::State state) const;
+
+  LoopLimits limits_;
+  std::optional<Poco::Net::ServerSocket> server_;
+  Poco::Net::PollSet polled_;
+  bool accepting_ = false;
+
+  Slots slots_;
+  std::unordered_map<const void*, std::uint64_t> ids_;  // of the sockets in slots_
+  std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
+  std::uint64_t next_id_ = 1;
+  std::size_t answering_ = 0;         // slots in that state
+  std::size_t answering_bytes_ = 0;   // of their frames
+  std::size_t unfinished_bytes_ = 0;  // sum of held()
+  bool reading_ = true;               // false while too many are answering
+
+  std::function<void(Incoming)> on_frame_;
+  KeepLarge keep_large_;
+  std::map<Poco::Net::Socket, std::function<void()>> watched_;
+  std::multimap<Clock::time_point, std::function<void()>> timers_;
+
+  Fd wake_;           // an eventfd: something is in the outbox, or stop was asked for
+  std::mutex mutex_;  // guards the next two
+  std::vector<Outgoing> outbox_;
+  bool stop_requested_ = false;
+
+  bool stopping_ = false;
+  Clock::time_point stop_by_;
+};
+
+}  // namespace p2pchat

@@ -1,0 +1,27 @@
+#include "net/source.h"
+
+#include <Poco/Net/IPAddress.h>
+
+#include <array>
+#include <cstring>
+
+namespace p2pchat {
+
+Source source_of(const Poco::Net::IPAddress& address) {
+  using Poco::Net::IPAddress;
+  constexpr std::size_t kIpv6Bytes = 16;
+  constexpr std::size_t kIpv4Offset = 12;  // of the IPv4 address in a mapped one
+  constexpr std::size_t kNetworkBytes = 8;
+  if (address.family() == IPAddress::IPv4) return {address.toString(), address.toString()};
+  if (address.isIPv4Mapped()) {
+    const auto* bytes = static_cast<const char*>(address.addr());
+    const IPAddress inner(bytes + kIpv4Offset, kIpv6Bytes - kIpv4Offset);
+    return {inner.toString(), inner.toString()};
+  }
+  std::array<char, kIpv6Bytes> network{};
+  std::memcpy(network.data(), address.addr(), kNetworkBytes);
+  const IPAddress prefix(network.data(), kIpv6Bytes);
+  return {address.toString(), prefix.toString() + "/64"};
+}
+
+}  // namespace p2pchat
