@@ -1,0 +1,126 @@
+#include "store/database.h"
+
+#include <SQLiteCpp/Statement.h>
+#include <sqlite3.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "store/schema.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{10'000};
+
+// Creates the file itself, so that it has its mode from the first moment on.
+const std::string& prepared(const std::string& path) {
+  create_private_file(path);
+  require_private_file(path);
+  return path;
+}
+
+SQLite::Database opened(const std::string& path) {
+  try {
+    return SQLite::Database(prepared(path), SQLite::OPEN_READWRITE,
+                            static_cast<int>(kPatience.count()));
+  } catch (const SQLite::Exception& error) {
+    throw Error(Status::system, "cannot open " + in_quotes(path) + ": " + error.getErrorStr());
+  }
+}
+
+}  // namespace
+
+Database::Database(const std::string& path, const std::string& lock_path, Durability durability)
+    : path_(path), sqlite_(opened(path)) {
+  guarded([&] {
+    // Checkpointing and unlinking the log at every close would cost a short command three syncs,
+    // and change a database that is refused below.
+    int keep_log = 1;
+    sqlite3_file_control(sqlite_.getHandle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep_log);
+    sqlite3_db_config(sqlite_.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    require_known_schema();
+    if (schema_version() < kSchemaVersion) migrate(lock_path);
+    sqlite_.exec("PRAGMA foreign_keys = ON");
+    sqlite_.exec("PRAGMA secure_delete = ON");
+  });
+  set_durability(durability);
+}
+
+void Database::set_durability(Durability durability) {
+  guarded([&] {
+    sqlite_.exec(durability == Durability::full ? "PRAGMA synchronous = FULL"
+                                                : "PRAGMA synchronous = NORMAL");
+  });
+}
+
+void Database::fail(const SQLite::Exception& error) const {
+  std::string why = error.getErrorStr();
+  switch (error.getErrorCode()) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      why = "locked by another process for too long";
+      break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      why = "damaged (" + why + ")";
+      break;
+    default:
+      break;
+  }
+  throw Error(Status::system, "cannot use the state in " + in_quotes(path_) + ": " + why);
+}
+
+int Database::schema_version() {
+  return sqlite_.execAndGet("PRAGMA user_version").getInt();
+}
+
+void Database::require_known_schema() {
+  const int version = schema_version();
+  // In this order: whoever creates the tables beside us commits them together with the id.
+  const int tables = sqlite_.execAndGet("SELECT count(*) FROM sqlite_master").getInt();
+  const int application = sqlite_.execAndGet("PRAGMA application_id").getInt();
+  if (version > kSchemaVersion) {
+    throw Error(Status::system,
+                "the state in " + in_quotes(path_) + " was written by a newer version of p2pchat");
+  }
+  if (tables > 0 && application != kApplicationId) {
+    throw Error(Status::system, in_quotes(path_) + " is not a database of p2pchat");
+  }
+}
+
+void Database::migrate(const std::string& lock_path) {
+  const FileLock lock(lock_path, LockByte::schema, kPatience);
+  if (!lock.held()) throw Error(Status::system, in_quotes(path_) + " is being created elsewhere");
+  sqlite_.exec("PRAGMA journal_mode = WAL");
+  WriteTransaction transaction(*this);
+  for (int version = schema_version(); version < kSchemaVersion; ++version) {
+    sqlite_.exec(kMigrations[static_cast<std::size_t>(version)]);
+  }
+  sqlite_.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
+  sqlite_.exec("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+  transaction.commit();
+}
+
+namespace {
+// One for the process: it has one state folder.
+std::mutex write_turn;
+}  // namespace
+
+WriteTransaction::WriteTransaction(Database& database) : database_(database), turn_(write_turn) {
+  database_.guarded([&] { database_.sqlite().exec("BEGIN IMMEDIATE"); });
+}
+
+WriteTransaction::~WriteTransaction() {
+  if (!open_) return;
+  // After some errors SQLite has rolled back by itself: then this says so and nothing is lost.
+  database_.sqlite().tryExec("ROLLBACK");
+}
+
+void WriteTransaction::commit() {
+  database_.guarded([&] { database_.sqlite().exec("COMMIT"); });
+  open_ = false;
+}
+
+}  // namespace p2pchat

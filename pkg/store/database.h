@@ -1,0 +1,66 @@
+// One connection to state.db and the rules every use of it follows: schema version, write-ahead log
+// kept on close, one writer at a time, errors as Error{system}. The tables have files of their own.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+
+#include <mutex>
+#include <string>
+
+namespace p2pchat {
+
+// When a commit returns: on disk, or with the kernel (it survives a crash of ours, not a power
+// cut).
+enum class Durability { full, normal };
+
+class Database {
+ public:
+  // Opens, and creates with mode 0600 or migrates under a lock in `lock_path`. Throws Error{system}
+  // for a damaged file or one of a newer version, which stays untouched, and Error{trust} when
+  // others have access to it.
+  Database(const std::string& path, const std::string& lock_path, Durability durability);
+
+  // Not inside a transaction.
+  void set_durability(Durability durability);
+
+  SQLite::Database& sqlite() { return sqlite_; }
+
+  // Runs `work` and turns the library's exceptions into Error{system} with the path.
+  template <typename Work>
+  auto guarded(Work work) {
+    try {
+      return work();
+    } catch (const SQLite::Exception& error) {
+      fail(error);
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const SQLite::Exception& error) const;
+  int schema_version();
+  void require_known_schema();
+  void migrate(const std::string& lock_path);
+
+  std::string path_;
+  SQLite::Database sqlite_;
+};
+
+// BEGIN IMMEDIATE, so that the busy timeout is honoured; rolled back unless committed. Threads of
+// this process queue on a mutex instead of SQLite's polling.
+class WriteTransaction {
+ public:
+  explicit WriteTransaction(Database& database);
+  ~WriteTransaction();
+  WriteTransaction(const WriteTransaction&) = delete;
+  WriteTransaction& operator=(const WriteTransaction&) = delete;
+
+  void commit();
+
+ private:
+  Database& database_;
+  std::unique_lock<std::mutex> turn_;
+  bool open_ = true;
+};
+
+}  // namespace p2pchat

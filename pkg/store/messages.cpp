@@ -1,0 +1,209 @@
+#include "store/messages.h"
+
+#include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace p2pchat {
+
+namespace {
+
+constexpr const char* kColumns =
+    "id, direction, iss, aud, jti, hash, body, time, exp, state, reply, rc";
+constexpr const char* kPurgeMark = "purged_exp";
+// The reply to a received message stays: a repetition of it gets the same one.
+constexpr const char* kForget =
+    "UPDATE messages SET body = NULL, reply = CASE direction WHEN 'out' THEN x'' ELSE reply END ";
+
+struct StateName {
+  MessageState state;
+  const char* name;
+};
+constexpr std::array kStateNames = {
+    StateName{MessageState::print, "print"},     StateName{MessageState::printed, "printed"},
+    StateName{MessageState::unknown, "unknown"}, StateName{MessageState::acked, "acked"},
+    StateName{MessageState::untaken, "untaken"}, StateName{MessageState::failed, "failed"},
+};
+
+std::string state_text(MessageState state) {
+  return std::find_if(kStateNames.begin(), kStateNames.end(),
+                      [&](const StateName& row) { return row.state == state; })
+      ->name;
+}
+
+MessageState read_state(const std::string& text) {
+  const auto* row = std::find_if(kStateNames.begin(), kStateNames.end(),
+                                 [&](const StateName& r) { return r.name == text; });
+  return row == kStateNames.end() ? MessageState::failed : row->state;
+}
+
+std::string direction_text(Direction direction) {
+  return direction == Direction::in ? "in" : "out";
+}
+
+std::int64_t to_sql(std::uint64_t value) {
+  return static_cast<std::int64_t>(
+      std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
+}
+
+void bind_blob(SQLite::Statement& statement, int index, const std::string& bytes) {
+  statement.bind(index, bytes.data(), static_cast<int>(bytes.size()));
+}
+
+void bind_key(SQLite::Statement& statement, const MessageKey& key) {
+  statement.bind(1, direction_text(key.direction));
+  statement.bind(2, key.iss);
+  statement.bind(3, key.aud);
+  statement.bind(4, key.jti);
+}
+
+MessageRow read(SQLite::Statement& statement) {
+  MessageRow row;
+  row.id = statement.getColumn(0).getInt64();
+  row.key.direction = statement.getColumn(1).getString() == "in" ? Direction::in : Direction::out;
+  row.key.iss = statement.getColumn(2).getString();
+  row.key.aud = statement.getColumn(3).getString();
+  row.key.jti = statement.getColumn(4).getString();
+  row.hash = statement.getColumn(5).getString();
+  row.body = statement.getColumn(6).getString();
+  row.time = static_cast<std::uint64_t>(statement.getColumn(7).getInt64());
+  row.exp = static_cast<std::uint64_t>(statement.getColumn(8).getInt64());
+  row.state = read_state(statement.getColumn(9).getString());
+  row.reply = statement.getColumn(10).getString();
+  row.rc = statement.getColumn(11).getUInt();
+  return row;
+}
+
+}  // namespace
+
+std::optional<MessageRow> Messages::find(const MessageKey& key) {
+  return database_.guarded([&]() -> std::optional<MessageRow> {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("SELECT ") + kColumns +
+                                " FROM messages WHERE direction = ? AND iss = ? AND aud = ? "
+                                "AND jti = ?");
+    bind_key(query, key);
+    if (!query.executeStep()) return std::nullopt;
+    return read(query);
+  });
+}
+
+std::int64_t Messages::insert(const MessageRow& row) {
+  return database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("INSERT INTO messages (") + kColumns +
+                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    bind_key(query, row.key);
+    bind_blob(query, 5, row.hash);
+    bind_blob(query, 6, row.body);
+    query.bind(7, to_sql(row.time));
+    query.bind(8, to_sql(row.exp));
+    query.bind(9, state_text(row.state));
+    bind_blob(query, 10, row.reply);
+    query.bind(11, row.rc);
+    query.exec();
+    return std::int64_t{database_.sqlite().getLastInsertRowid()};
+  });
+}
+
+void Messages::extend(std::int64_t id, std::uint64_t exp) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "UPDATE messages SET exp = max(exp, ?) WHERE id = ?");
+    query.bind(1, to_sql(exp));
+    query.bind(2, id);
+    query.exec();
+  });
+}
+
+void Messages::set_state(std::int64_t id, MessageState state) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(), "UPDATE messages SET state = ? WHERE id = ?");
+    query.bind(1, state_text(state));
+    query.bind(2, id);
+    query.exec();
+  });
+}
+
+void Messages::set_outcome(std::int64_t id, MessageState state, const std::string& reply,
+                           unsigned rc) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "UPDATE messages SET state = ?, reply = ?, rc = ? WHERE id = ?");
+    query.bind(1, state_text(state));
+    bind_blob(query, 2, reply);
+    query.bind(3, rc);
+    query.bind(4, id);
+    query.exec();
+  });
+}
+
+void Messages::forget_body(std::int64_t id) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(), std::string(kForget) + "WHERE id = ?");
+    query.bind(1, id);
+    query.exec();
+  });
+}
+
+std::optional<MessageRow> Messages::next_to_print() {
+  return database_.guarded([&]() -> std::optional<MessageRow> {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("SELECT ") + kColumns +
+                                " FROM messages WHERE state = 'print' ORDER BY id LIMIT 1");
+    if (!query.executeStep()) return std::nullopt;
+    return read(query);
+  });
+}
+
+std::uint64_t Messages::count_to_print() {
+  return database_.guarded([&] {
+    return static_cast<std::uint64_t>(
+        database_.sqlite()
+            .execAndGet("SELECT count(*) FROM messages WHERE state = 'print'")
+            .getInt64());
+  });
+}
+
+void Messages::purge(std::uint64_t exp_before) {
+  database_.guarded([&] {
+    SQLite::Statement mark(
+        database_.sqlite(),
+        "INSERT INTO marks (name, value) "
+        "SELECT ?1, max(exp) FROM messages "
+        "  WHERE exp < ?2 AND direction = 'in' AND state <> 'print' AND body IS NULL "
+        "  HAVING max(exp) IS NOT NULL "
+        "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)");
+    mark.bind(1, kPurgeMark);
+    mark.bind(2, to_sql(exp_before));
+    mark.exec();
+    SQLite::Statement purged(database_.sqlite(),
+                             "DELETE FROM messages "
+                             "WHERE exp < ? AND state <> 'print' AND body IS NULL");
+    purged.bind(1, to_sql(exp_before));
+    purged.exec();
+  });
+}
+
+std::uint64_t Messages::purge_mark() {
+  return database_.guarded([&]() -> std::uint64_t {
+    SQLite::Statement query(database_.sqlite(), "SELECT value FROM marks WHERE name = ?");
+    query.bind(1, kPurgeMark);
+    return query.executeStep() ? static_cast<std::uint64_t>(query.getColumn(0).getInt64()) : 0;
+  });
+}
+
+void Messages::forget_bodies(std::uint64_t time_before) {
+  database_.guarded([&] {
+    SQLite::Statement query(
+        database_.sqlite(),
+        std::string(kForget) + "WHERE body IS NOT NULL AND time < ? AND state <> 'print'");
+    query.bind(1, to_sql(time_before));
+    query.exec();
+  });
+}
+
+}  // namespace p2pchat

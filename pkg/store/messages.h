@@ -1,0 +1,73 @@
+// The table of messages, both directions: what makes delivery exactly once. A message id belongs to
+// (direction, iss, aud) and outlives its body, its peer and its printing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "store/database.h"
+
+namespace p2pchat {
+
+enum class Direction { in, out };
+
+enum class MessageState {
+  print,    // in: acknowledged, not yet written to stdout
+  printed,  // in
+  unknown,  // out: began to leave, no answer that says more (also while it is under way)
+  acked,    // out: stored by the peer
+  untaken,  // out: the peer said not now, or not you
+  failed,   // out: will not be taken
+};
+
+struct MessageKey {
+  Direction direction = Direction::in;
+  std::string iss;
+  std::string aud;
+  std::string jti;
+};
+
+struct MessageRow {
+  MessageKey key;
+  std::string hash;        // content_hash of the request
+  std::string body;        // empty also when it was deleted
+  std::uint64_t time = 0;  // stored, or first tried
+  std::uint64_t exp = 0;
+  MessageState state = MessageState::print;
+  std::string reply;
+  unsigned rc = 0;
+  std::int64_t id = 0;  // given by the database
+};
+
+class Messages {
+ public:
+  explicit Messages(Database& database) : database_(database) {}
+
+  std::optional<MessageRow> find(const MessageKey& key);
+  // Returns the id.
+  std::int64_t insert(const MessageRow& row);
+  // The stored expiry becomes the larger of both.
+  void extend(std::int64_t id, std::uint64_t exp);
+  void set_state(std::int64_t id, MessageState state);
+  void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
+  // Deletes the body, and of a sent message the reply too; keeps the row.
+  void forget_body(std::int64_t id);
+
+  // The oldest received message that was not written yet.
+  std::optional<MessageRow> next_to_print();
+  std::uint64_t count_to_print();
+
+  // Deletes received and sent ids that expired before `exp_before` and whose body is gone already,
+  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed stay.
+  void purge(std::uint64_t exp_before);
+  // No message whose expiry is not above it can be told from one that was seen and purged.
+  std::uint64_t purge_mark();
+  // Deletes the bodies of messages stored before; those still to be printed stay.
+  void forget_bodies(std::uint64_t time_before);
+
+ private:
+  Database& database_;
+};
+
+}  // namespace p2pchat

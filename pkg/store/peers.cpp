@@ -1,0 +1,165 @@
+#include "store/peers.h"
+
+#include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Statement.h>
+
+namespace p2pchat {
+
+namespace {
+
+constexpr const char* kColumns =
+    "id, identity, name, status, statement, typed_address, announced_address, hint, source, "
+    "registered, first_seen, last_seen";
+
+std::int64_t to_sql(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+std::uint64_t from_sql(const SQLite::Column& column) {
+  return static_cast<std::uint64_t>(column.getInt64());
+}
+
+std::string status_text(PeerStatus status) {
+  return status == PeerStatus::trusted ? "trusted" : "pending";
+}
+
+// The columns after id, in their order.
+void bind_row(SQLite::Statement& statement, const PeerRow& row) {
+  int index = 0;
+  statement.bind(++index, row.identity);
+  ++index;  // an unbound parameter is NULL
+  if (!row.name.empty()) statement.bind(index, row.name);
+  statement.bind(++index, status_text(row.status));
+  for (const std::string* text :
+       {&row.statement, &row.typed_address, &row.announced_address, &row.hint, &row.source}) {
+    statement.bind(++index, *text);
+  }
+  for (const std::uint64_t number : {row.registered, row.first_seen, row.last_seen}) {
+    statement.bind(++index, to_sql(number));
+  }
+}
+
+std::optional<PeerRow> only(std::vector<PeerRow> rows) {
+  if (rows.empty()) return std::nullopt;
+  return std::move(rows.front());
+}
+
+}  // namespace
+
+PeerRow Peers::read(SQLite::Statement& statement) {
+  PeerRow row;
+  int index = 0;
+  row.id = statement.getColumn(index++).getInt64();
+  row.identity = statement.getColumn(index++).getString();
+  row.name = statement.getColumn(index++).getString();
+  const bool trusted = statement.getColumn(index++).getString() == status_text(PeerStatus::trusted);
+  row.status = trusted ? PeerStatus::trusted : PeerStatus::pending;
+  for (std::string* text :
+       {&row.statement, &row.typed_address, &row.announced_address, &row.hint, &row.source}) {
+    *text = statement.getColumn(index++).getString();
+  }
+  for (std::uint64_t* number : {&row.registered, &row.first_seen, &row.last_seen}) {
+    *number = from_sql(statement.getColumn(index++));
+  }
+  return row;
+}
+
+std::vector<PeerRow> Peers::select(const std::string& condition, const std::string& parameter) {
+  return database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("SELECT ") + kColumns + " FROM peers " + condition);
+    if (query.getBindParameterCount() > 0) query.bind(1, parameter);
+    std::vector<PeerRow> rows;
+    while (query.executeStep()) rows.push_back(read(query));
+    return rows;
+  });
+}
+
+std::optional<PeerRow> Peers::by_name(const std::string& name) {
+  return only(select("WHERE name = ?", name));
+}
+
+std::optional<PeerRow> Peers::by_identity(const std::string& identity) {
+  return only(select("WHERE identity = ?", identity));
+}
+
+std::vector<PeerRow> Peers::by_identity_prefix(const std::string& prefix, unsigned limit) {
+  // Base64url has no character above 'z', so this range holds all that begin with the prefix.
+  return select("WHERE identity >= ?1 AND identity < ?1 || '{' LIMIT " + std::to_string(limit),
+                prefix);
+}
+
+std::vector<PeerRow> Peers::all() {
+  return select("ORDER BY status = 'pending', name, first_seen, id", {});
+}
+
+void Peers::insert(const PeerRow& row) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("INSERT INTO peers (") + kColumns +
+                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    bind_row(query, row);
+    query.exec();
+  });
+}
+
+void Peers::update(const PeerRow& row) {
+  database_.guarded([&] {
+    SQLite::Statement query(
+        database_.sqlite(),
+        "UPDATE peers SET identity = ?, name = ?, status = ?, statement = ?, typed_address = ?, "
+        "announced_address = ?, hint = ?, source = ?, registered = ?, first_seen = ?, "
+        "last_seen = ? WHERE id = ?");
+    bind_row(query, row);
+    query.bind(12, row.id);
+    query.exec();
+  });
+}
+
+void Peers::remove(std::int64_t id) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(), "DELETE FROM peers WHERE id = ?");
+    query.bind(1, id);
+    query.exec();
+  });
+}
+
+std::uint64_t Peers::count_pending() {
+  return database_.guarded([&] {
+    return from_sql(
+        database_.sqlite().execAndGet("SELECT count(*) FROM peers WHERE status = 'pending'"));
+  });
+}
+
+std::uint64_t Peers::count_pending_since(const std::string& source, std::uint64_t first_seen) {
+  return database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "SELECT count(*) FROM peers WHERE status = 'pending' AND source = ? "
+                            "AND first_seen > ?");
+    query.bind(1, source);
+    query.bind(2, to_sql(first_seen));
+    query.executeStep();
+    return from_sql(query.getColumn(0));
+  });
+}
+
+void Peers::evict_pending() {
+  database_.guarded([&] {
+    database_.sqlite().exec(
+        "DELETE FROM peers WHERE id = ("
+        "  SELECT id FROM peers WHERE status = 'pending' AND source = ("
+        "    SELECT source FROM peers WHERE status = 'pending'"
+        "    GROUP BY source ORDER BY count(*) DESC, min(first_seen) LIMIT 1)"
+        "  ORDER BY first_seen, id LIMIT 1)");
+  });
+}
+
+void Peers::expire_pending(std::uint64_t first_seen_before) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "DELETE FROM peers WHERE status = 'pending' AND first_seen < ?");
+    query.bind(1, to_sql(first_seen_before));
+    query.exec();
+  });
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,236 @@
+#include "store/messages.h"
+
+#include <SQLiteCpp/Statement.h>
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "test_home.h"
+
+namespace p2pchat {
+
+namespace {
+
+struct Fixture {
+  // Its body has gone already.
+  void insert_handed_out(const MessageRow& row) { messages.forget_body(messages.insert(row)); }
+
+  TestHome home;
+  Database database = home.state();
+  Messages messages{database};
+};
+
+MessageRow message(const std::string& jti, MessageState state = MessageState::print) {
+  MessageRow row;
+  row.key = {Direction::in, "alice", "bob", jti};
+  row.hash = "hash of " + jti;
+  row.body = "body of " + jti;
+  row.time = 1000;
+  row.exp = 2000;
+  row.state = state;
+  row.reply = "reply";
+  return row;
+}
+
+// The body is stored, and not merely empty.
+bool has_body(Database& database, std::int64_t id) {
+  return database.sqlite()
+             .execAndGet("SELECT body IS NOT NULL FROM messages WHERE id = " + std::to_string(id))
+             .getInt() == 1;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "messages: a row comes back as it was stored") {
+  MessageRow row =
+      message("1", GENERATE(MessageState::print, MessageState::printed, MessageState::unknown,
+                            MessageState::acked, MessageState::untaken, MessageState::failed));
+  row.key.direction = GENERATE(Direction::in, Direction::out);
+  row.hash = std::string("\0\xff hash", 7);
+  row.body = std::string("a\0b\xff\n", 5);
+  row.reply = std::string("\0", 1);
+  row.rc = 255;
+  const std::int64_t id = messages.insert(row);
+  const auto found = messages.find(row.key);
+  REQUIRE(found);
+  CHECK(found->id == id);
+  CHECK(found->key.direction == row.key.direction);
+  CHECK(found->key.iss == "alice");
+  CHECK(found->key.aud == "bob");
+  CHECK(found->key.jti == "1");
+  CHECK(found->hash == row.hash);
+  CHECK(found->body == row.body);
+  CHECK(found->time == 1000);
+  CHECK(found->exp == 2000);
+  CHECK(found->state == row.state);
+  CHECK(found->reply == row.reply);
+  CHECK(found->rc == 255);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: an empty body is a body") {
+  MessageRow row = message("1");
+  row.body = "";
+  CHECK(has_body(database, messages.insert(row)));
+  CHECK(messages.find(row.key)->body.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "messages: an id belongs to its direction, sender and receiver") {
+  const MessageRow first = message("1");
+  messages.insert(first);
+  CHECK(error_from([&] { messages.insert(first); }).status() == Status::system);
+  for (const MessageKey& key : {MessageKey{Direction::out, "alice", "bob", "1"},
+                                MessageKey{Direction::in, "carol", "bob", "1"},
+                                MessageKey{Direction::in, "alice", "carol", "1"},
+                                MessageKey{Direction::in, "alice", "bob", "2"}}) {
+    CHECK_FALSE(messages.find(key));
+    MessageRow other = first;
+    other.key = key;
+    CHECK_NOTHROW(messages.insert(other));
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "messages: an id is compared byte for byte") {
+  messages.insert(message("a"));
+  CHECK_FALSE(messages.find(message("A").key));
+}
+
+TEST_CASE_METHOD(Fixture, "messages: extending takes the larger expiry") {
+  const std::int64_t id = messages.insert(message("1"));
+  messages.extend(id, 1999);
+  CHECK(messages.find(message("1").key)->exp == 2000);
+  messages.extend(id, 2001);
+  CHECK(messages.find(message("1").key)->exp == 2001);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: an expiry beyond what the database holds is its largest") {
+  MessageRow row = message("1");
+  row.exp = std::numeric_limits<std::uint64_t>::max();
+  messages.insert(row);
+  CHECK(messages.find(row.key)->exp == std::numeric_limits<std::int64_t>::max());
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a change concerns its row alone") {
+  const std::int64_t first = messages.insert(message("1"));
+  messages.insert(message("2"));
+  messages.set_state(first, MessageState::printed);
+  messages.set_outcome(first, MessageState::failed, "other", 3);
+  messages.extend(first, 9000);
+  messages.forget_body(first);
+  const auto changed = messages.find(message("1").key);
+  CHECK(changed->state == MessageState::failed);
+  CHECK(changed->reply == "other");
+  CHECK(changed->rc == 3);
+  CHECK(changed->body.empty());
+  const auto other = messages.find(message("2").key);
+  CHECK(other->state == MessageState::print);
+  CHECK(other->reply == "reply");
+  CHECK(other->rc == 0);
+  CHECK(other->exp == 2000);
+  CHECK(other->body == "body of 2");
+}
+
+TEST_CASE_METHOD(Fixture, "messages: those to be printed come in the order of storing") {
+  for (const char* jti : {"3", "1", "2"}) messages.insert(message(jti));
+  messages.insert(message("0", MessageState::printed));
+  CHECK(messages.count_to_print() == 3);
+  for (const char* expected : {"3", "1", "2"}) {
+    const auto next = messages.next_to_print();
+    REQUIRE(next);
+    CHECK(next->key.jti == expected);
+    messages.set_state(next->id, MessageState::printed);
+  }
+  CHECK_FALSE(messages.next_to_print());
+  CHECK(messages.count_to_print() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: an id is purged once it has expired before the given time") {
+  insert_handed_out(message("1", MessageState::printed));
+  messages.purge(2000);
+  CHECK(messages.find(message("1").key));
+  CHECK(messages.purge_mark() == 0);
+  messages.purge(2001);
+  CHECK_FALSE(messages.find(message("1").key));
+  CHECK(messages.purge_mark() == 2000);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: the purge remembers the largest expiry it ever purged") {
+  const auto purged_at = [&](const std::string& jti, std::uint64_t exp) {
+    MessageRow row = message(jti, MessageState::printed);
+    row.exp = exp;
+    insert_handed_out(row);
+    messages.purge(10'000);
+    return messages.purge_mark();
+  };
+  CHECK(purged_at("1", 2000) == 2000);
+  CHECK(purged_at("2", 1500) == 2000);
+  CHECK(purged_at("3", 2500) == 2500);
+  messages.purge(1'000'000);  // nothing to purge: a clock that ran ahead locks nobody out
+  CHECK(messages.purge_mark() == 2500);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: one that is still to be printed is never purged") {
+  insert_handed_out(message("1", MessageState::print));
+  messages.purge(1'000'000);
+  CHECK(messages.find(message("1").key));
+  CHECK(messages.purge_mark() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: one whose body is still kept is not purged") {
+  messages.insert(message("1", MessageState::printed));
+  messages.purge(1'000'000);
+  CHECK(messages.find(message("1").key));
+  CHECK(messages.purge_mark() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a sent id is purged too and leaves no mark") {
+  MessageRow row = message("1", MessageState::acked);
+  row.key.direction = Direction::out;
+  insert_handed_out(row);
+  messages.purge(1'000'000);
+  CHECK_FALSE(messages.find(row.key));
+  CHECK(messages.purge_mark() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a received body is forgotten, its reply and its id stay") {
+  const std::int64_t id = messages.insert(message("1", MessageState::printed));
+  messages.forget_body(id);
+  CHECK_FALSE(has_body(database, id));
+  const auto row = messages.find(message("1").key);
+  REQUIRE(row);
+  CHECK(row->body.empty());
+  CHECK(row->reply == "reply");
+  CHECK(row->hash == "hash of 1");
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a sent body is forgotten with the reply to it") {
+  MessageRow row = message("1", MessageState::acked);
+  row.key.direction = Direction::out;
+  const std::int64_t id = messages.insert(row);
+  messages.forget_body(id);
+  CHECK_FALSE(has_body(database, id));
+  CHECK(messages.find(row.key)->reply.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "messages: bodies go by age, those still to be printed stay") {
+  MessageRow young = message("young", MessageState::printed);
+  young.time = 1001;
+  const std::int64_t old_id = messages.insert(message("old", MessageState::printed));
+  const std::int64_t young_id = messages.insert(young);
+  const std::int64_t waiting_id = messages.insert(message("waiting"));
+  messages.forget_bodies(1001);
+  CHECK_FALSE(has_body(database, old_id));
+  CHECK(has_body(database, young_id));
+  CHECK(has_body(database, waiting_id));
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a forgotten body is in no file") {
+  MessageRow row = message("1", MessageState::printed);
+  row.body = "a sentence that nobody else would write";
+  const std::int64_t id = messages.insert(row);
+  messages.forget_body(id);
+  database.sqlite().exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  CHECK(read_file(home / "state.db").find(row.body) == std::string::npos);
+  CHECK(read_file(home / "state.db-wal").find(row.body) == std::string::npos);
+}
+
+}  // namespace p2pchat
