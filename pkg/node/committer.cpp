@@ -1,0 +1,72 @@
+#include "node/committer.h"
+
+#include "base/error.h"
+
+namespace p2pchat {
+
+Committer::Committer(Database database)
+    : database_(std::move(database)), thread_([this] { run(); }) {}
+
+void Committer::end() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    waiting_.clear();
+    waiting_alone_.clear();
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Committer::submit(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    waiting_.push_back(std::move(job));
+  }
+  changed_.notify_one();
+}
+
+void Committer::submit_alone(std::function<void(Database&)> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    waiting_alone_.push_back({std::move(work), [](bool) {}});
+  }
+  changed_.notify_one();
+}
+
+void Committer::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return ending_ || !waiting_.empty() || !waiting_alone_.empty(); });
+    if (ending_) return;
+    std::vector<Job> batch;
+    if (waiting_.empty()) {
+      batch.push_back(std::move(waiting_alone_.back()));
+      waiting_alone_.pop_back();
+    } else {
+      batch.swap(waiting_);
+    }
+    lock.unlock();
+    const bool committed = commit(batch);
+    for (const Job& job : batch) job.finish(committed);
+    lock.lock();
+  }
+}
+
+bool Committer::commit(const std::vector<Job>& batch) {
+  try {
+    WriteTransaction transaction(database_);
+    for (const Job& job : batch) job.work(database_);
+    transaction.commit();
+    return true;
+  } catch (...) {
+    // A thread's outermost edge. Disk full, locked, damaged, no memory: nothing of it is
+    // acknowledged, and the listener lives.
+    return false;
+  }
+}
+
+}  // namespace p2pchat

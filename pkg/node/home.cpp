@@ -1,0 +1,84 @@
+#include "node/home.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr std::string_view kKeyPrefix = "encryption-";
+constexpr std::string_view kKeySuffix = ".pem";
+
+std::string user_folder() {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return home;
+  const passwd* entry = getpwuid(geteuid());
+  if (entry == nullptr) {
+    throw Error(Status::config, "cannot find a home folder: $HOME is not set",
+                "give the state folder with --home");
+  }
+  return entry->pw_dir;
+}
+
+}  // namespace
+
+Home Home::locate(const std::optional<std::string>& flag) {
+  if (flag) {
+    if (flag->empty()) throw Error(Status::usage, "--home needs a folder");
+    return Home(*flag);
+  }
+  const char* variable = std::getenv("P2PCHAT_HOME");
+  if (variable != nullptr && *variable != '\0') return Home(variable);
+  return Home(user_folder() + "/.p2pchat");
+}
+
+std::string Home::encryption_file(std::uint64_t seq) const {
+  return folder_ + "/" + std::string(kKeyPrefix) + std::to_string(seq) + std::string(kKeySuffix);
+}
+
+std::vector<std::uint64_t> Home::encryption_seqs() const {
+  std::vector<std::uint64_t> seqs;
+  std::error_code error;
+  // An unreadable folder must never look like one without keys.
+  for (std::filesystem::directory_iterator entry(folder_, error), end; entry != end || error;
+       entry.increment(error)) {
+    if (error) {
+      throw Error(Status::system, "cannot list " + in_quotes(folder_) + ": " + error.message());
+    }
+    const std::string name = entry->path().filename();
+    if (!name.starts_with(kKeyPrefix) || !name.ends_with(kKeySuffix)) continue;
+    const std::size_t digits = name.size() - kKeyPrefix.size() - kKeySuffix.size();
+    const auto seq = parse_unsigned(std::string_view(name).substr(kKeyPrefix.size(), digits),
+                                    std::numeric_limits<std::uint64_t>::max());
+    if (seq) seqs.push_back(*seq);
+  }
+  std::sort(seqs.rbegin(), seqs.rend());
+  return seqs;
+}
+
+bool Home::has_identity() const {
+  return exists(identity_file());
+}
+
+void Home::require_identity() const {
+  if (exists(folder_)) require_private_folder(folder_);
+  if (!has_identity()) {
+    throw Error(Status::config, "no identity in " + in_quotes(folder_),
+                "make one with: p2pchat keygen");
+  }
+}
+
+Database Home::open_state(Durability durability) const {
+  return Database(state_file(), lock_file(), durability);
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,69 @@
+#include "node/identity.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "jose/jwk.h"
+#include "node/keyring.h"
+
+namespace p2pchat {
+
+namespace {
+
+// Making two keys of 4096 bits takes seconds; another keygen waits for that.
+constexpr std::chrono::milliseconds kPatience{60'000};
+
+}  // namespace
+
+std::string fingerprint(const std::string& identity_id) {
+  return std::string(kFingerprintPrefix) + identity_id;
+}
+
+std::string read_fingerprint(const std::string& text) {
+  if (text.starts_with(kFingerprintPrefix)) {
+    std::string id = text.substr(kFingerprintPrefix.size());
+    if (is_thumbprint(id)) return id;
+  }
+  throw Error(
+      Status::data, "not a fingerprint: " + in_quotes(text),
+      "a fingerprint is SHA256: and 43 characters, as 'p2pchat keygen --fingerprint' prints");
+}
+
+Identity load_identity(const Home& home) {
+  home.require_identity();
+  forbid_core_dumps();
+  const std::string path = home.identity_file();
+  const Secret pem(read_secret_file(path, kMaxKeyTextBytes));
+  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(pem.view());
+  if (!key) throw Error(Status::config, "cannot use " + in_quotes(path) + ": " + key.why());
+  std::string id = thumbprint(key->public_key());
+  return {*std::move(key), std::move(id)};
+}
+
+Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_days,
+                        Present present) {
+  forbid_core_dumps();
+  make_private_folder(home.folder());
+  const FileLock lock(home.lock_file(), LockByte::keys, kPatience);
+  if (!lock.held()) {
+    throw Error(Status::system,
+                "the keys in " + in_quotes(home.folder()) + " are being made elsewhere");
+  }
+  if (home.has_identity() && present == Present::keep) return {load_identity(home), false};
+  if (home.has_identity() && present == Present::refuse) {
+    throw Error(Status::cannot_create,
+                "there is an identity already: " + in_quotes(home.identity_file()),
+                "--if-missing keeps it, --force replaces it (its peers must then register again)");
+  }
+  RsaPrivateKey key = RsaPrivateKey::generate(bits);
+  std::string id = thumbprint(key.public_key());
+  Identity identity{std::move(key), std::move(id)};
+  write_secret_file(home.identity_file(), identity.key.pem().view());
+  // Keys of a former identity are of no use to this one.
+  for (const std::uint64_t seq : home.encryption_seqs()) shred_file(home.encryption_file(seq));
+  make_encryption_key(home, identity, rotate_days, lock);
+  return {std::move(identity), true};
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,183 @@
+#include "node/keyring.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "protocol/claims.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr std::size_t kKeysKept = 2;
+constexpr std::chrono::milliseconds kPatience{60'000};
+constexpr std::string_view kStatementLine = "p2pchat-key-statement: ";
+
+// A key file: the statement on a line of its own, then PKCS#8. RFC 7468 lets text stand before the
+// block, so one rename puts both in place.
+EncryptionKey read_key(const Home& home, const Identity& identity, std::uint64_t seq) {
+  const std::string path = home.encryption_file(seq);
+  auto fail = [&](const std::string& why) -> Error {
+    return {Status::config, "cannot use " + in_quotes(path) + ": " + why};
+  };
+  const Secret text(read_secret_file(path, kMaxKeyTextBytes));
+  std::string_view content = text.view();
+  const std::size_t line_end = content.find('\n');
+  if (!content.starts_with(kStatementLine) || line_end == std::string_view::npos) {
+    throw fail("no key statement in its first line");
+  }
+  const std::string_view token =
+      content.substr(kStatementLine.size(), line_end - kStatementLine.size());
+  Result<KeyStatement> statement = read_key_statement(token);
+  if (!statement) throw fail("its key statement: " + statement.why());
+  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(content.substr(line_end + 1));
+  if (!key) throw fail(key.why());
+  if (statement->identity_id != identity.id || statement->seq != seq ||
+      statement->encryption.modulus() != key->public_key().modulus()) {
+    throw fail("its key statement belongs to other keys");
+  }
+  return {*std::move(key), *std::move(statement)};
+}
+
+// A clock that once ran ahead must not keep an old key for good.
+bool is_from_the_future(const KeyStatement& statement, std::uint64_t now) {
+  return statement.iat > now + kSecondsPerDay;
+}
+
+bool is_content(const Keyring& keyring, Renewal renewal, std::uint64_t now) {
+  if (keyring.keys.empty()) return false;
+  const KeyStatement& statement = keyring.current().statement;
+  if (is_from_the_future(statement, now)) return false;
+  const std::uint64_t half_life = statement.iat + (statement.exp - statement.iat) / 2;
+  return renewal == Renewal::when_expired || now < half_life;
+}
+
+Keyring read_keys(const Home& home, const Identity& identity, std::uint64_t now) {
+  Keyring keyring;
+  const std::vector<std::uint64_t> seqs = home.encryption_seqs();
+  for (std::size_t i = 0; i < std::min(seqs.size(), kKeysKept); ++i) {
+    EncryptionKey key = read_key(home, identity, seqs[i]);
+    if (!key.statement.expired(now)) keyring.keys.push_back(std::move(key));
+  }
+  return keyring;
+}
+
+// Everything on disk that read_keys() left out.
+void shred_others(const Home& home, const Keyring& keyring) {
+  for (const std::uint64_t seq : home.encryption_seqs()) {
+    const bool kept = std::any_of(keyring.keys.begin(), keyring.keys.end(),
+                                  [&](const EncryptionKey& k) { return k.statement.seq == seq; });
+    if (!kept) shred_file(home.encryption_file(seq));
+  }
+}
+
+std::vector<std::uint64_t> seqs_of(const Keyring& keyring) {
+  std::vector<std::uint64_t> seqs;
+  for (const EncryptionKey& key : keyring.keys) seqs.push_back(key.statement.seq);
+  return seqs;
+}
+
+}  // namespace
+
+const EncryptionKey* Keyring::find(const std::string& encryption_id) const {
+  const auto found = std::find_if(keys.begin(), keys.end(), [&](const EncryptionKey& key) {
+    return key.statement.encryption_id == encryption_id;
+  });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+void make_encryption_key(const Home& home, const Identity& identity, std::uint64_t rotate_days,
+                         const FileLock& /*held_lock*/) {
+  const std::uint64_t now = unix_now();
+  const std::vector<std::uint64_t> seqs = home.encryption_seqs();
+  const std::uint64_t seq = seqs.empty() ? now : std::max(seqs.front() + 1, now);
+  const auto bits = static_cast<unsigned>(identity.key.bytes() * 8);
+  const RsaPrivateKey key = RsaPrivateKey::generate(bits);
+  const KeyStatement statement = make_key_statement(identity.key, key.public_key(), seq, now,
+                                                    now + 2 * rotate_days * kSecondsPerDay);
+  std::string content = std::string(kStatementLine) + statement.token + "\n";
+  content += key.pem().view();
+  const Secret file(std::move(content));
+  write_secret_file(home.encryption_file(seq), file.view());
+}
+
+std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& identity,
+                                            std::uint64_t rotate_days, Renewal renewal) {
+  const std::uint64_t now = unix_now();
+  const FileLock lock(home.lock_file(), LockByte::keys, kPatience);
+  if (!lock.held()) {
+    throw Error(Status::system,
+                "the keys in " + in_quotes(home.folder()) + " are in use elsewhere");
+  }
+  Keyring keyring = read_keys(home, identity, now);
+  // Peers know the newest one's number and refuse an older statement.
+  const bool newest_is_current =
+      !keyring.keys.empty() && seqs_of(keyring).front() == home.encryption_seqs().front();
+  if (!newest_is_current || !is_content(keyring, renewal, now)) {
+    make_encryption_key(home, identity, rotate_days, lock);
+    keyring = read_keys(home, identity, now);
+  }
+  if (keyring.keys.empty()) {
+    throw Error(Status::system, "no usable encryption key in " + in_quotes(home.folder()));
+  }
+  shred_others(home, keyring);
+  return std::make_shared<const Keyring>(std::move(keyring));
+}
+
+LiveKeyring::LiveKeyring(const Home& home, const Identity& identity, std::uint64_t rotate_days)
+    : home_(home),
+      identity_(identity),
+      rotate_days_(rotate_days),
+      keyring_(load_keyring(home_, identity_, rotate_days_, Renewal::at_half_life)) {}
+
+std::shared_ptr<const Keyring> LiveKeyring::now() const {
+  const std::lock_guard lock(mutex_);
+  return keyring_;
+}
+
+void LiveKeyring::replace(std::shared_ptr<const Keyring> keyring) {
+  const std::lock_guard lock(mutex_);
+  keyring_ = std::move(keyring);
+}
+
+void LiveKeyring::reread() {
+  const std::lock_guard one_at_a_time(rereading_);
+  try {
+    std::vector<std::uint64_t> seqs = home_.encryption_seqs();
+    if (seqs == tried_) return;
+    tried_ = std::move(seqs);
+    Keyring fresh = read_keys(home_, identity_, unix_now());
+    if (!fresh.keys.empty()) replace(std::make_shared<const Keyring>(std::move(fresh)));
+  } catch (const Error&) {
+    // A file that is just being deleted, for one.
+    return;
+  }
+}
+
+void LiveKeyring::try_again_if_others() {
+  const std::lock_guard one_at_a_time(rereading_);
+  if (seqs_of(*now()) != tried_) tried_.clear();
+}
+
+void LiveKeyring::renew() {
+  const std::unique_lock one_at_a_time(renewing_, std::try_to_lock);
+  if (!one_at_a_time) return;
+  const auto keyring = now();
+  const std::uint64_t time = unix_now();
+  const bool due = !is_content(*keyring, Renewal::at_half_life, time) ||
+                   keyring->keys.back().statement.expired(time);
+  if (!due) {
+    try_again_if_others();
+    return reread();
+  }
+  try {
+    replace(load_keyring(home_, identity_, rotate_days_, Renewal::at_half_life));
+  } catch (const Error&) {
+    return;
+  }
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,51 @@
+// listen, put together: the loop (net), workers that open and seal, the one writer, the printer,
+// and when all of it ends. DESIGN 6; p2pchat-listen(1).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "node/config.h"
+#include "node/home.h"
+#include "node/printer.h"
+
+namespace p2pchat {
+
+struct ListenOptions {
+  std::string address;  // "" for all
+  std::uint16_t port = 0;
+  bool forever = false;                                 // until a signal
+  std::optional<std::uint64_t> count;                   // else until so many messages are written,
+                                                        // else until one exchange has succeeded
+  std::optional<std::chrono::milliseconds> time_limit;  // of the whole
+  std::string reply;                                    // the body of each ack
+  Formatter format;
+};
+
+// A registration that nobody had seen before.
+struct Stranger {
+  std::string fingerprint;
+  std::string hint;            // what it calls itself: untrusted text
+  std::string accept_command;  // what our user types to trust it
+};
+
+// Called on threads of the listener.
+struct ListenEvents {
+  std::function<void(const std::string& address)> listening;
+  std::function<void(const Stranger&)> stranger;
+};
+
+struct ListenEnd {
+  bool reached = false;   // what was asked for has come
+  int signal_number = 0;  // what ended it, else 0
+};
+
+// Returns after an orderly end: nothing that was acknowledged is lost, and what was not written is
+// left for the next listen. Throws Error when it cannot begin or stdout fails.
+ListenEnd listen(const Home& home, const Config& config, const ListenOptions& options,
+                 const ListenEvents& events);
+
+}  // namespace p2pchat

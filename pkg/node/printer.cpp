@@ -1,0 +1,156 @@
+#include "node/printer.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "node/identity.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr std::chrono::milliseconds kLockPatience{0};
+constexpr std::chrono::milliseconds kRetryPause{1'000};
+constexpr int kPollMilliseconds = 100;
+
+FileLock printing_lock(const Home& home) {
+  FileLock lock(home.lock_file(), LockByte::printer, kLockPatience);
+  if (!lock.held()) {
+    throw Error(Status::system,
+                "another listen prints the messages of " + in_quotes(home.folder()) + " already");
+  }
+  return lock;
+}
+
+}  // namespace
+
+Printer::Printer(const Home& home, Formatter format, std::optional<std::uint64_t> limit,
+                 bool forget_bodies)
+    : lock_(printing_lock(home)),
+      database_(home.open_state(Durability::normal)),
+      messages_(database_),
+      peers_(database_),
+      format_(std::move(format)),
+      limit_(limit),
+      forget_bodies_(forget_bodies) {}
+
+Printer::~Printer() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    finish_by_ = Deadline(std::chrono::milliseconds(0));
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+std::uint64_t Printer::waiting() {
+  return messages_.count_to_print();
+}
+
+void Printer::start(std::function<void()> ended) {
+  ended_ = std::move(ended);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Printer::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    news_ = true;
+  }
+  changed_.notify_one();
+}
+
+void Printer::finish(std::chrono::milliseconds time) {
+  {
+    const std::lock_guard lock(mutex_);
+    finish_by_ = Deadline(time);
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  if (problem_) std::rethrow_exception(problem_);
+}
+
+bool Printer::reached_limit() {
+  const std::lock_guard lock(mutex_);
+  return limit_ && written_ >= *limit_;
+}
+
+bool Printer::hopeless() {
+  const std::lock_guard lock(mutex_);
+  return finish_by_ && finish_by_->passed();
+}
+
+void Printer::run() {
+  try {
+    while (!reached_limit() && !hopeless()) {
+      if (print_next()) continue;
+      std::unique_lock lock(mutex_);
+      if (finish_by_ && !news_) return;
+      changed_.wait(lock, [this] { return news_ || finish_by_; });
+      news_ = false;
+    }
+  } catch (...) {  // a thread's outermost edge: finish() throws it on
+    problem_ = std::current_exception();
+  }
+  ended_();
+}
+
+// False when nothing waits.
+bool Printer::print_next() {
+  const auto row = messages_.next_to_print();
+  if (!row) return false;
+  const auto peer = peers_.by_identity(row->key.iss);
+  const std::string sender = fingerprint(row->key.iss);
+  const bool named = peer && !peer->name.empty();
+  const int error = write_patiently(
+      format_({named ? peer->name : sender, sender, row->key.jti, row->time, row->body}));
+  if (error == EINTR) return true;  // given up: not marked, so the next listen writes it
+  if (error != 0) {
+    throw Error(Status::system, "cannot write to standard output: " + errno_text(error),
+                "the message is kept and written by the next listen");
+  }
+  while (!mark_written(*row)) {
+    // A full disk: write nothing more until this one is known to be written.
+    if (hopeless()) return true;
+    std::this_thread::sleep_for(kRetryPause);
+  }
+  const std::lock_guard lock(mutex_);
+  ++written_;
+  return true;
+}
+
+// Writes pieces that a pipe which is ready takes at once, so that a reader who has stopped reading
+// cannot hold us beyond the end. Returns 0, an errno, or EINTR for having given up.
+int Printer::write_patiently(std::string_view bytes) {
+  constexpr std::size_t kPiece = 4096;  // PIPE_BUF
+  while (!bytes.empty()) {
+    pollfd polled{STDOUT_FILENO, POLLOUT, 0};
+    const int ready = poll(&polled, 1, kPollMilliseconds);
+    if (hopeless()) return EINTR;
+    if (ready <= 0) continue;
+    const std::string_view piece = bytes.substr(0, kPiece);
+    if (const int error = write_all(STDOUT_FILENO, piece); error != 0) return error;
+    bytes.remove_prefix(piece.size());
+  }
+  return 0;
+}
+
+bool Printer::mark_written(const MessageRow& row) {
+  try {
+    WriteTransaction transaction(database_);
+    messages_.set_state(row.id, MessageState::printed);
+    if (forget_bodies_) messages_.forget_body(row.id);
+    transaction.commit();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace p2pchat

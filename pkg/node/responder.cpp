@@ -1,0 +1,93 @@
+#include "node/responder.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "jose/jwk.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr std::string_view kIdentifyRequest = "identify";
+constexpr std::size_t kMostCachedIdentities = 4096;
+
+}  // namespace
+
+Responder::Responder(const Identity& identity, LiveKeyring& keyring, Database readers,
+                     std::string message_reply)
+    : identity_(identity),
+      keyring_(keyring),
+      identity_pem_(identity.key.public_key().pem()),
+      message_reply_(std::move(message_reply)),
+      database_(std::move(readers)),
+      peers_(database_) {}
+
+bool Responder::is_for_us(std::string_view frame_prefix) {
+  const auto key_id = recipient_key_id(frame_prefix);
+  std::shared_ptr<const Keyring> keyring;
+  return key_id && find_key(*key_id, keyring) != nullptr;
+}
+
+const EncryptionKey* Responder::find_key(const std::string& encryption_id,
+                                         std::shared_ptr<const Keyring>& keyring) {
+  keyring = keyring_.now();
+  if (const EncryptionKey* key = keyring->find(encryption_id)) return key;
+  // Perhaps another command has made a key since.
+  keyring_.reread();
+  keyring = keyring_.now();
+  return keyring->find(encryption_id);
+}
+
+std::optional<RsaPublicKey> Responder::known_identity(const std::string& identity_id) {
+  if (!is_thumbprint(identity_id)) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const auto row = peers_.by_identity(identity_id);
+  if (!row) return std::nullopt;
+  if (const auto cached = identities_.find(identity_id); cached != identities_.end()) {
+    return cached->second;
+  }
+  Result<KeyStatement> statement = read_key_statement(row->statement);
+  if (!statement || statement->identity_id != identity_id) return std::nullopt;
+  if (identities_.size() >= kMostCachedIdentities) identities_.clear();
+  identities_.emplace(identity_id, statement->identity);
+  return std::move(statement->identity);
+}
+
+Responder::Opened Responder::open(std::string_view frame) {
+  Opened opened;
+  opened.keyring = keyring_.now();
+  if (equal_ignoring_ascii_case(frame.substr(0, kIdentifyRequest.size() + 1), kIdentifyRequest)) {
+    opened.reply = identity_pem_;
+    return opened;
+  }
+  if (const auto key_id = recipient_key_id(frame)) {
+    opened.sealed_to = find_key(*key_id, opened.keyring);
+    if (opened.sealed_to != nullptr) {
+      Result<Request> request = open_request(
+          frame, opened.sealed_to->key, {identity_.id, identity_.key.public_key(), unix_now()},
+          [this](const std::string& id) { return known_identity(id); });
+      if (request) opened.request = *std::move(request);
+    }
+  }
+  // `keys`, and whatever cannot be opened or verified.
+  if (!opened.request) opened.reply = opened.keyring->current().statement.token;
+  return opened;
+}
+
+Verdict Responder::decide(Database& database, const Request& request, const Origin& origin) const {
+  return take_request(database, request, origin, message_reply_, unix_now());
+}
+
+std::string Responder::seal(const Opened& opened, const Verdict& verdict) const {
+  const EncryptionKey& current = opened.keyring->current();
+  if (!verdict.status) return current.statement.token;
+  Ack ack;
+  ack.status = *verdict.status;
+  ack.iat = unix_now();
+  ack.body = verdict.reply;
+  ack.rc = verdict.rc;
+  if (opened.sealed_to != &current) ack.keys = current.statement.token;
+  return seal_ack(ack, *opened.request);
+}
+
+}  // namespace p2pchat

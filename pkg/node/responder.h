@@ -1,0 +1,57 @@
+// What a frame is answered with, in the three steps of DESIGN 6: open it (any thread), decide
+// inside the writer's transaction, seal the ack (any thread).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "node/identity.h"
+#include "node/inbox.h"
+#include "node/keyring.h"
+#include "protocol/request.h"
+#include "store/database.h"
+#include "store/peers.h"
+
+namespace p2pchat {
+
+class Responder {
+ public:
+  // A frame that was looked at.
+  struct Opened {
+    std::optional<Request> request;  // nothing: `reply` is the answer already
+    std::string reply;
+    std::shared_ptr<const Keyring> keyring;
+    const EncryptionKey* sealed_to = nullptr;  // inside keyring
+  };
+
+  // `readers` is used for look-ups alone. `message_reply`: the body of every new message's ack.
+  Responder(const Identity& identity, LiveKeyring& keyring, Database readers,
+            std::string message_reply);
+
+  // True when the frame that begins so is sealed to one of our keys.
+  bool is_for_us(std::string_view frame_prefix);
+
+  Opened open(std::string_view frame);
+  Verdict decide(Database& database, const Request& request, const Origin& origin) const;
+  std::string seal(const Opened& opened, const Verdict& verdict) const;
+
+ private:
+  std::optional<RsaPublicKey> known_identity(const std::string& identity_id);
+  const EncryptionKey* find_key(const std::string& encryption_id,
+                                std::shared_ptr<const Keyring>& keyring);
+
+  const Identity& identity_;
+  LiveKeyring& keyring_;
+  std::string identity_pem_;
+  std::string message_reply_;
+  std::mutex mutex_;  // guards the next three
+  Database database_;
+  Peers peers_;
+  std::map<std::string, RsaPublicKey> identities_;  // by IK, which tells the key for ever
+};
+
+}  // namespace p2pchat

@@ -1,0 +1,393 @@
+#include "node/inbox.h"
+
+#include <catch2/catch.hpp>
+
+#include "protocol/claims.h"
+#include "store/messages.h"
+#include "store/peers.h"
+#include "test_home.h"
+
+namespace p2pchat {
+
+namespace {
+
+const Origin kHere{"192.0.2.7", "192.0.2.7"};
+const Origin kThere{"2001:db8::7", "2001:db8::/64"};
+
+// What Alice has sent, already opened and verified.
+Request message(const std::string& jti, const std::string& body = "hello",
+                std::uint64_t exp = kNow + kSecondsPerDay) {
+  Request request;
+  request.iss = id_of(Who::alice);
+  request.aud = id_of(Who::bob);
+  request.iat = kNow;
+  request.exp = exp;
+  request.jti = jti;
+  request.body = body;
+  request.content_hash = content_hash(request.type, request.aud, body);
+  return request;
+}
+
+Request registration(std::uint64_t iat = kNow, const std::string& addr = "alice.example:4040",
+                     const KeyStatement& keys = alice_statement()) {
+  Request request = message("registration");
+  request.type = RequestType::registration;
+  request.iat = iat;
+  request.introduction = Introduction{keys, addr, "Alice"};
+  return request;
+}
+
+// Somebody nobody knows, told from others by the number.
+Request registration_of(unsigned number, std::uint64_t iat = kNow) {
+  Request request = registration(iat);
+  request.iss = "stranger " + std::to_string(number);
+  request.exp = iat + kSecondsPerDay;
+  return request;
+}
+
+KeyStatement statement_with(std::uint64_t seq, const RsaPrivateKey& encryption) {
+  return make_key_statement(alice_identity(), encryption.public_key(), seq, kNow,
+                            kNow + kSecondsPerDay);
+}
+
+// Bob's state.
+struct Fixture {
+  void know_alice(PeerStatus status) {
+    PeerRow row;
+    row.identity = id_of(Who::alice);
+    row.status = status;
+    if (status == PeerStatus::trusted) row.name = "al";
+    row.statement = alice_statement().token;
+    row.registered = kNow - 100;
+    row.typed_address = "typed.example:1";
+    peers.insert(row);
+  }
+
+  Verdict take(const Request& request, const Origin& origin = kHere, std::uint64_t now = kNow,
+               const std::string& reply = "a reply") {
+    WriteTransaction transaction(database);
+    Verdict verdict = take_request(database, request, origin, reply, now);
+    transaction.commit();
+    return verdict;
+  }
+
+  PeerRow alice() {
+    const auto row = peers.by_identity(id_of(Who::alice));
+    REQUIRE(row);
+    return *row;
+  }
+  std::optional<MessageRow> stored(const std::string& jti) {
+    return messages.find({Direction::in, id_of(Who::alice), id_of(Who::bob), jti});
+  }
+
+  TestHome home;
+  Database database = home.state();
+  Peers peers{database};
+  Messages messages{database};
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "inbox: a trusted peer's message is stored, to be printed, and ok") {
+  know_alice(PeerStatus::trusted);
+  const Verdict verdict = take(message("1", std::string("a\0b", 3)));
+  CHECK(verdict.status == AckStatus::ok);
+  CHECK(verdict.reply == "a reply");
+  CHECK(verdict.rc == 0);
+  CHECK_FALSE(verdict.new_stranger);
+  const auto row = stored("1");
+  REQUIRE(row);
+  CHECK(row->body == std::string("a\0b", 3));
+  CHECK(row->state == MessageState::print);
+  CHECK(row->time == kNow);
+  CHECK(row->exp == kNow + kSecondsPerDay);
+  CHECK(row->reply == "a reply");
+  CHECK(messages.count_to_print() == 1);
+  CHECK(alice().last_seen == kNow);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a repetition is a dup with the reply of the first time") {
+  know_alice(PeerStatus::trusted);
+  take(message("1"));
+  const Verdict verdict = take(message("1"), kHere, kNow + 5, "another reply");
+  CHECK(verdict.status == AckStatus::dup);
+  CHECK(verdict.reply == "a reply");
+  CHECK(messages.count_to_print() == 1);
+  CHECK(stored("1")->time == kNow);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a repetition gets the handler's status of the first time") {
+  know_alice(PeerStatus::trusted);
+  take(message("1"));
+  messages.set_outcome(stored("1")->id, MessageState::printed, "handled", 3);
+  const Verdict verdict = take(message("1"));
+  CHECK(verdict.status == AckStatus::dup);
+  CHECK(verdict.reply == "handled");
+  CHECK(verdict.rc == 3);
+  CHECK(stored("1")->state == MessageState::printed);  // and is not printed again
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a repetition is told apart when its body is gone") {
+  know_alice(PeerStatus::trusted);
+  take(message("1"));
+  messages.forget_body(stored("1")->id);
+  CHECK(take(message("1")).status == AckStatus::dup);
+  CHECK(take(message("1", "other")).status == AckStatus::conflict);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a repetition's expiry counts when it is later") {
+  know_alice(PeerStatus::trusted);
+  take(message("1", "hello", kNow + 100));
+  take(message("1", "hello", kNow + 50));
+  CHECK(stored("1")->exp == kNow + 100);
+  take(message("1", "hello", kNow + 200));
+  CHECK(stored("1")->exp == kNow + 200);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: the same id with another body is a conflict") {
+  know_alice(PeerStatus::trusted);
+  take(message("1", "hello", kNow + 100));
+  const Verdict verdict = take(message("1", "hullo", kNow + 200));
+  CHECK(verdict.status == AckStatus::conflict);
+  CHECK(verdict.reply.empty());
+  CHECK(stored("1")->body == "hello");
+  CHECK(stored("1")->exp == kNow + 100);
+  CHECK(messages.count_to_print() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a message of a pending peer is not stored") {
+  know_alice(PeerStatus::pending);
+  const Verdict verdict = take(message("1"));
+  CHECK(verdict.status == AckStatus::pending);
+  CHECK(verdict.reply.empty());
+  CHECK_FALSE(stored("1"));
+  CHECK(alice().last_seen == 0);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: a message of nobody we know is answered as if it did not verify") {
+  CHECK_FALSE(take(message("1")).status);
+  CHECK_FALSE(stored("1"));
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a peer that was removed and accepted again repeats nothing") {
+  know_alice(PeerStatus::trusted);
+  take(message("1"));
+  peers.remove(alice().id);
+  know_alice(PeerStatus::pending);
+  CHECK(take(message("1")).status == AckStatus::pending);  // its ids are not looked up
+  peers.remove(alice().id);
+  know_alice(PeerStatus::trusted);
+  CHECK(take(message("1")).status == AckStatus::dup);
+  CHECK(messages.count_to_print() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a request from the future or past its expiry is skew") {
+  know_alice(PeerStatus::trusted);
+  Request request = GENERATE(true, false) ? message("1") : registration();
+  SECTION("too far ahead") {
+    request.iat = kNow + kClockToleranceSeconds + 1;
+    CHECK(take(request).status == AckStatus::skew);
+  }
+  SECTION("just expired") {
+    request.exp = kNow;
+    CHECK(take(request).status == AckStatus::skew);
+  }
+  SECTION("as far ahead as is tolerated") {
+    request.iat = kNow + kClockToleranceSeconds;
+    CHECK(take(request).status != AckStatus::skew);
+  }
+  SECTION("not yet expired") {
+    request.exp = kNow + 1;
+    CHECK(take(request).status != AckStatus::skew);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: skew changes nothing") {
+  know_alice(PeerStatus::trusted);
+  take(message("1", "hello", kNow + 100));
+  CHECK(take(message("2", "hello", kNow)).status == AckStatus::skew);
+  CHECK(take(registration(kNow + 10'000)).status == AckStatus::skew);
+  CHECK_FALSE(stored("2"));
+  CHECK(alice().registered == kNow - 100);
+  CHECK(alice().announced_address.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: an id that may have been purged is skew, a later one is not") {
+  know_alice(PeerStatus::trusted);
+  take(message("1", "hello", kNow + 100));
+  messages.set_state(stored("1")->id, MessageState::printed);
+  messages.forget_body(stored("1")->id);
+  messages.purge(kNow + 101);  // by a clock that ran ahead
+  REQUIRE(messages.purge_mark() == kNow + 100);
+  CHECK(take(message("1", "hello", kNow + 100)).status == AckStatus::skew);
+  CHECK(take(message("2", "hello", kNow + 99)).status == AckStatus::skew);
+  CHECK(take(message("3", "hello", kNow + 101)).status == AckStatus::ok);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a stranger is kept as pending, with what it says of itself") {
+  const Verdict verdict = take(registration());
+  CHECK(verdict.status == AckStatus::pending);
+  CHECK(verdict.reply.empty());
+  CHECK(verdict.new_stranger);
+  const PeerRow row = alice();
+  CHECK(row.status == PeerStatus::pending);
+  CHECK(row.name.empty());
+  CHECK(row.hint == "Alice");
+  CHECK(row.statement == alice_statement().token);
+  CHECK(row.announced_address == "alice.example:4040");
+  CHECK(row.typed_address.empty());
+  CHECK(row.source == kHere.network);
+  CHECK(row.registered == kNow);
+  CHECK(row.first_seen == kNow);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a port alone stands for where the registration comes from") {
+  const auto announced = [&](const std::string& addr, const Origin& origin) {
+    peers.remove(alice().id);
+    take(registration(kNow, addr), origin);
+    return alice().announced_address;
+  };
+  take(registration());
+  CHECK(announced(":5050", kHere) == "192.0.2.7:5050");
+  CHECK(announced(":5050", kThere) == "[2001:db8::7]:5050");
+  CHECK(announced("", kHere).empty());
+  // A zone means something on one interface of ours alone.
+  CHECK(announced(":5050", {"fe80::1%eth0", "fe80::/64"}).empty());
+  CHECK(announced("[::1]:1", kHere) == "[::1]:1");
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a registration that is not newer changes nothing") {
+  const PeerStatus status = GENERATE(PeerStatus::trusted, PeerStatus::pending);
+  know_alice(status);
+  const std::uint64_t iat = GENERATE(kNow - 100, kNow - 101);
+  const Verdict verdict =
+      take(registration(iat, "evil.example:1", statement_with(kNow + 1, bob_encryption())));
+  CHECK(verdict.status ==
+        (status == PeerStatus::trusted ? AckStatus::trusted : AckStatus::pending));
+  CHECK_FALSE(verdict.new_stranger);
+  CHECK(alice().statement == alice_statement().token);
+  CHECK(alice().announced_address.empty());
+  CHECK(alice().registered == kNow - 100);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: a newer registration updates address and key, not status or name") {
+  const PeerStatus status = GENERATE(PeerStatus::trusted, PeerStatus::pending);
+  know_alice(status);
+  const KeyStatement newer = statement_with(kNow + 1, bob_encryption());
+  const Verdict verdict = take(registration(kNow - 99, ":7", newer));
+  CHECK(verdict.status ==
+        (status == PeerStatus::trusted ? AckStatus::trusted : AckStatus::pending));
+  CHECK_FALSE(verdict.new_stranger);
+  const PeerRow row = alice();
+  CHECK(row.statement == newer.token);
+  CHECK(row.announced_address == "192.0.2.7:7");
+  CHECK(row.typed_address == "typed.example:1");  // what our user typed is never changed by a peer
+  CHECK(row.hint == "Alice");
+  CHECK(row.registered == kNow - 99);
+  CHECK(row.last_seen == kNow);
+  CHECK(row.status == status);
+  CHECK(row.name == (status == PeerStatus::trusted ? "al" : ""));
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a registration with the key that is known already is fine") {
+  know_alice(PeerStatus::trusted);
+  CHECK(take(registration()).status == AckStatus::trusted);
+  CHECK(alice().announced_address == "alice.example:4040");
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a registration with an older or a forked key is refused") {
+  know_alice(PeerStatus::trusted);
+  const KeyStatement statement =
+      GENERATE(statement_with(kNow - 1, bob_encryption()), statement_with(kNow, bob_encryption()));
+  CHECK_FALSE(take(registration(kNow, ":7", statement)).status);
+  CHECK(alice().statement == alice_statement().token);
+  CHECK(alice().registered == kNow - 100);
+  CHECK(alice().announced_address.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a source has so many new strangers a day and no more") {
+  for (unsigned i = 0; i < kMaxPendingPerSourceAndDay; ++i) {
+    REQUIRE(take(registration_of(i)).status == AckStatus::pending);
+  }
+  const Verdict verdict = take(registration_of(9999));
+  CHECK(verdict.status == AckStatus::busy);
+  CHECK_FALSE(verdict.new_stranger);
+  CHECK(peers.count_pending() == kMaxPendingPerSourceAndDay);
+  // Whoever it knows, another source and the next day are not concerned.
+  CHECK(take(registration_of(0, kNow + 1)).status == AckStatus::pending);
+  CHECK(take(registration_of(9999), kThere).status == AckStatus::pending);
+  const std::uint64_t tomorrow = kNow + kSecondsPerDay;
+  CHECK(take(registration_of(8888, tomorrow), kHere, tomorrow).status == AckStatus::pending);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: with too many strangers the oldest of the source with most goes") {
+  {
+    WriteTransaction transaction(database);
+    for (std::uint64_t i = 0; i < kMaxPending; ++i) {
+      PeerRow row;
+      row.identity = std::to_string(i);
+      row.source = i == 0 ? "quiet" : "busy";  // the quiet one is the oldest
+      row.first_seen = kNow - 10 * kSecondsPerDay + i;
+      peers.insert(row);
+    }
+    transaction.commit();
+  }
+  CHECK(take(registration()).status == AckStatus::pending);
+  CHECK(peers.count_pending() == kMaxPending);
+  CHECK(peers.by_identity("0"));
+  CHECK_FALSE(peers.by_identity("1"));
+  CHECK(peers.by_identity("2"));
+  CHECK(alice().status == PeerStatus::pending);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: time takes away what has expired, and nothing else") {
+  constexpr std::uint64_t kKeep = 90 * kSecondsPerDay;
+  know_alice(PeerStatus::trusted);
+  const auto store = [&](const std::string& jti, std::uint64_t age, MessageState state) {
+    const Request request = message(jti);
+    messages.insert({{Direction::in, request.iss, request.aud, jti},
+                     request.content_hash,
+                     request.body,
+                     kNow - age,
+                     kNow - age + kSecondsPerDay,
+                     state,
+                     "",
+                     0,
+                     0});
+  };
+  store("old", kKeep + 1, MessageState::printed);
+  store("old and waiting", kKeep + 1, MessageState::print);
+  store("kept", kKeep, MessageState::printed);
+  take(registration_of(1));
+  PeerRow forgotten;
+  forgotten.identity = "forgotten";
+  forgotten.first_seen = kNow - kPendingLifeDays * kSecondsPerDay - 1;
+  peers.insert(forgotten);
+
+  clean_up(database, kNow, kKeep);
+  CHECK_FALSE(stored("old"));
+  REQUIRE(stored("old and waiting"));
+  CHECK(stored("old and waiting")->body == "hello");
+  REQUIRE(stored("kept"));
+  CHECK(stored("kept")->body == "hello");
+  CHECK_FALSE(peers.by_identity("forgotten"));
+  CHECK(peers.by_identity("stranger 1"));
+  CHECK(peers.by_identity(id_of(Who::alice)));
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: an id outlives its expiry by a day, also without its body") {
+  know_alice(PeerStatus::trusted);
+  take(message("1", "hello", kNow + 100));
+  messages.set_state(stored("1")->id, MessageState::printed);
+  clean_up(database, kNow + 100 + kSecondsPerDay, 0);
+  REQUIRE(stored("1"));
+  CHECK(stored("1")->body.empty());
+  clean_up(database, kNow + 101 + kSecondsPerDay, 0);
+  CHECK_FALSE(stored("1"));
+  CHECK(messages.purge_mark() == kNow + 100);
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,183 @@
+#include "node/responder.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/clock.h"
+#include "protocol/claims.h"
+#include "test_home.h"
+
+namespace p2pchat {
+
+namespace {
+
+// Bob answers, Alice asks.
+struct Fixture {
+  Fixture() { home.trust(Who::alice, "alice", ""); }
+
+  SealedRequest sealed(const std::string& body = "hello",
+                       const KeyStatement& to = current_statement(Who::bob),
+                       RequestType type = RequestType::message) const {
+    Draft draft;
+    draft.type = type;
+    draft.iat = unix_now();
+    draft.exp = draft.iat + 3600;
+    draft.jti = jti;
+    draft.body = body;
+    if (type == RequestType::registration) {
+      draft.statement_token = current_statement(Who::alice).token;
+      draft.name = "alice";
+    }
+    return seal_request(draft, alice_identity(), id_of(Who::alice), to);
+  }
+
+  // A newer key of Bob's, as `keygen --rotate` leaves it.
+  KeyStatement rotate() {
+    const std::uint64_t now = unix_now();
+    const KeyStatement newer = make_key_statement(bob_identity(), stranger_identity().public_key(),
+                                                  now, now, now + 14 * kSecondsPerDay);
+    home.add_encryption_key(newer, stranger_identity());
+    return newer;
+  }
+
+  Verdict decide(const Responder::Opened& opened) {
+    WriteTransaction transaction(database);
+    Verdict verdict = responder.decide(database, *opened.request, {"192.0.2.7", "192.0.2.7"});
+    transaction.commit();
+    return verdict;
+  }
+
+  Result<Ack> read(const std::string& frame, const SealedRequest& request) const {
+    const std::string bob = id_of(Who::bob);
+    const std::string alice = id_of(Who::alice);
+    return open_ack(frame,
+                    {RequestType::message, bob, alice, jti, request.frame_hash, request.reply_key});
+  }
+
+  std::string jti = new_message_id();
+  std::string statement = current_statement(Who::bob).token;
+  TestHome home{Who::bob};
+  Identity identity{bob_identity(), id_of(Who::bob)};
+  LiveKeyring keyring{home.home(), identity, 7};
+  Responder responder{identity, keyring, home.state(), "a reply"};
+  Database database = home.state();
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "responder: identify is answered with the identity's PEM, in any case") {
+  const std::string frame = GENERATE("identify", "IDENTIFY", "iDeNtIfY");
+  const auto opened = responder.open(frame);
+  CHECK_FALSE(opened.request);
+  CHECK(opened.reply == bob_identity().public_key().pem());
+}
+
+TEST_CASE_METHOD(Fixture, "responder: keys and whatever is no request get the key statement") {
+  const std::string frame =
+      GENERATE("keys", "", "identif", "identify ", "identifyx", "GET / HTTP/1.1", "a.b.c.d.e");
+  CAPTURE(frame);
+  const auto opened = responder.open(frame);
+  CHECK_FALSE(opened.request);
+  const Result<KeyStatement> answer = read_key_statement(opened.reply);
+  REQUIRE(answer);
+  CHECK(answer->identity_id == identity.id);
+  CHECK(answer->encryption_id == keyring.now()->current().statement.encryption_id);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: every request that is refused gets the same bytes") {
+  const std::string usual = responder.open("keys").reply;
+  const std::string good = sealed().frame;
+  CHECK(responder.open(with_changed_character(good, good.size() - 100)).reply == usual);
+  CHECK(responder.open(with_changed_character(good, good.find('.') + 5)).reply == usual);
+  CHECK(responder.open(good + ".").reply == usual);
+  CHECK(responder.open(sealed("x", current_statement(Who::alice)).frame).reply == usual);
+  Peers(database).remove(Peers(database).by_name("alice")->id);
+  const auto opened = responder.open(good);
+  CHECK_FALSE(opened.request);
+  CHECK(opened.reply == usual);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: a message is opened, decided and acknowledged") {
+  const SealedRequest request = sealed("hello");
+  const auto opened = responder.open(request.frame);
+  REQUIRE(opened.request);
+  CHECK(opened.request->body == "hello");
+  CHECK(opened.reply.empty());
+  const Verdict verdict = decide(opened);
+  CHECK(verdict.status == AckStatus::ok);
+  const Result<Ack> ack = read(responder.seal(opened, verdict), request);
+  REQUIRE(ack);
+  CHECK(ack->status == AckStatus::ok);
+  CHECK(ack->body == "a reply");
+  CHECK(ack->rc == 0);
+  CHECK(ack->keys.empty());
+  CHECK(ack->iat + 60 > unix_now());
+}
+
+TEST_CASE_METHOD(Fixture, "responder: the ack of a repetition holds the stored reply and status") {
+  const SealedRequest request = sealed();
+  const auto opened = responder.open(request.frame);
+  REQUIRE(opened.request);
+  const Result<Ack> ack =
+      read(responder.seal(opened, {AckStatus::dup, "stored", 9, false}), request);
+  REQUIRE(ack);
+  CHECK(ack->status == AckStatus::dup);
+  CHECK(ack->body == "stored");
+  CHECK(ack->rc == 9);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: without a verdict the answer is the key statement") {
+  const auto opened = responder.open(sealed().frame);
+  REQUIRE(opened.request);
+  CHECK(responder.seal(opened, {}) == responder.open("keys").reply);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: a stranger can register and do nothing else") {
+  Peers(database).remove(Peers(database).by_name("alice")->id);
+  CHECK_FALSE(responder.open(sealed().frame).request);
+  const auto opened =
+      responder.open(sealed("", current_statement(Who::bob), RequestType::registration).frame);
+  REQUIRE(opened.request);
+  CHECK(opened.request->type == RequestType::registration);
+  const Verdict verdict = decide(opened);
+  CHECK(verdict.status == AckStatus::pending);
+  CHECK(verdict.new_stranger);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: a frame is for us when it begins with one of our key ids") {
+  const std::string ours = sealed().frame;
+  const std::string others = sealed("x", current_statement(Who::alice)).frame;
+  const std::size_t header = ours.find('.') + 1;
+  CHECK(responder.is_for_us(ours));
+  CHECK(responder.is_for_us(std::string_view(ours).substr(0, header)));
+  CHECK_FALSE(responder.is_for_us(std::string_view(ours).substr(0, header - 1)));
+  CHECK_FALSE(responder.is_for_us(others));
+  CHECK_FALSE(responder.is_for_us(std::string(20'000, 'a')));
+  CHECK_FALSE(responder.is_for_us(""));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "responder: what was sealed to the previous key is opened, and told the new") {
+  const KeyStatement newer = rotate();
+  keyring.reread();
+  const SealedRequest request = sealed("hello", current_statement(Who::bob));
+  const auto opened = responder.open(request.frame);
+  REQUIRE(opened.request);
+  const Result<Ack> ack = read(responder.seal(opened, decide(opened)), request);
+  REQUIRE(ack);
+  CHECK(ack->keys == newer.token);
+}
+
+TEST_CASE_METHOD(Fixture, "responder: a key that another command has just made is found") {
+  const KeyStatement newer = rotate();
+  const SealedRequest request = sealed("hello", newer);
+  const bool large_first = GENERATE(true, false);
+  if (large_first) CHECK(responder.is_for_us(request.frame));
+  const auto opened = responder.open(request.frame);
+  REQUIRE(opened.request);
+  const Result<Ack> ack = read(responder.seal(opened, decide(opened)), request);
+  REQUIRE(ack);
+  CHECK(ack->keys.empty());
+  CHECK(responder.open("keys").reply == newer.token);
+}
+
+}  // namespace p2pchat
