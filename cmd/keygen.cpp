@@ -1,0 +1,88 @@
+// p2pchat keygen: make the identity, or show it.
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "command.h"
+#include "node/config.h"
+#include "node/identity.h"
+#include "output.h"
+#include "terminal.h"
+
+namespace p2pchat {
+
+namespace {
+
+void declare(cxxopts::OptionAdder add) {
+  add("bits", "Size of the keys: 2048, 3072 (default) or 4096", cxxopts::value<std::string>(),
+      "BITS");
+  add("if-missing", "Exit 0 and print the fingerprint when there is an identity already");
+  add("force", "Replace an identity that is there already");
+  add("public", "Print the identity's public key as PEM, create nothing");
+  add("fingerprint", "Print the identity's fingerprint, create nothing");
+}
+
+unsigned bits_option(const Call& call) {
+  const std::string text = call.text("bits").value_or(std::to_string(kDefaultKeyBits));
+  for (const unsigned bits : {2048U, 3072U, 4096U}) {
+    if (text == std::to_string(bits)) return bits;
+  }
+  throw Error(Status::usage, "not a key size: " + in_quotes(text), "2048, 3072 or 4096");
+}
+
+void refuse_conflicts(const Call& call) {
+  const bool shows = call.flag("public") || call.flag("fingerprint");
+  const bool makes = call.has("bits") || call.flag("if-missing") || call.flag("force");
+  if (call.flag("public") && call.flag("fingerprint")) {
+    throw Error(Status::usage, "--public and --fingerprint exclude each other");
+  }
+  if (shows && makes) {
+    throw Error(Status::usage, "--public and --fingerprint create nothing",
+                "leave out --bits, --if-missing and --force");
+  }
+  if (call.flag("if-missing") && call.flag("force")) {
+    throw Error(Status::usage, "--if-missing and --force exclude each other");
+  }
+}
+
+Present present_option(const Call& call) {
+  if (call.flag("if-missing")) return Present::keep;
+  return call.flag("force") ? Present::replace : Present::refuse;
+}
+
+int run(const Call& call) {
+  require_arguments(call, 0, 0);
+  refuse_conflicts(call);
+  const unsigned bits = bits_option(call);
+  if (call.flag("public")) {
+    print(load_identity(call.home).key.public_key().pem());
+    return 0;
+  }
+  if (call.flag("fingerprint")) {
+    print(fingerprint(load_identity(call.home).id) + "\n");
+    return 0;
+  }
+  const Config config = Config::load(call.home);
+  if (is_terminal(2) && !call.home.has_identity()) {
+    say("making two keys of " + std::to_string(bits) + " bits ...");
+  }
+  const Created created =
+      create_identity(call.home, bits, config.rotate_days(), present_option(call));
+  if (created.is_new) {
+    say("identity made in " + in_quotes(call.home.folder()) +
+        "; its fingerprint is what others compare:");
+  }
+  print(fingerprint(created.identity.id) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+const Command kKeygenCommand = {
+    "keygen",
+    "[--bits 2048|3072|4096] [--if-missing | --force] | --public | --fingerprint",
+    "make this node's identity, or show it",
+    declare,
+    run,
+};
+
+}  // namespace p2pchat

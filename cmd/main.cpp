@@ -1,0 +1,79 @@
+// p2pchat: what stands before the command, the choice of the command, and the one place where
+// errors become words and an exit status.
+#include <sys/stat.h>
+
+#include <csignal>
+#include <exception>
+#include <new>
+
+#include "base/error.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "command.h"
+#include "output.h"
+#include "terminal.h"
+
+namespace p2pchat {
+
+namespace {
+
+constexpr mode_t kPrivateMask = 077;
+
+// Our own options end at the first word that is none: `p2pchat [--home DIR] COMMAND ...`.
+int run(std::vector<std::string> words) {
+  std::optional<std::string> home;
+  auto word = words.begin();
+  for (; word != words.end() && word->starts_with('-'); ++word) {
+    constexpr std::string_view kHomeEquals = "--home=";
+    if (*word == "-h" || *word == "--help") {
+      print(help_of_all());
+      return 0;
+    }
+    if (*word == "--version") {
+      print("p2pchat " P2PCHAT_VERSION "\n");
+      return 0;
+    }
+    if (word->starts_with(kHomeEquals)) {
+      home = word->substr(kHomeEquals.size());
+    } else if (*word == "--home" && word + 1 != words.end()) {
+      home = *++word;
+    } else if (*word == "--home") {
+      throw Error(Status::usage, "--home needs a folder");
+    } else {
+      throw Error(Status::usage, "unknown option " + in_quotes(*word), "p2pchat --help");
+    }
+  }
+  if (word == words.end()) throw Error(Status::usage, "no command", "p2pchat --help");
+  const Command* command = find_command(*word);
+  if (command == nullptr) {
+    throw Error(Status::usage, "unknown command " + in_quotes(*word), "p2pchat --help");
+  }
+  name_program("p2pchat " + std::string(command->name));
+  return run_command(*command, Home::locate(home), {word + 1, words.end()});
+}
+
+int fail(Status status, std::string_view text, std::string_view hint) {
+  say_error(text, hint);
+  return static_cast<int>(status);
+}
+
+}  // namespace
+
+}  // namespace p2pchat
+
+int main(int argc, char** argv) {
+  using namespace p2pchat;
+  occupy_standard_descriptors();
+  umask(kPrivateMask);
+  // POCO blocks it in this thread anyway: every write is checked instead.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const Error& error) {
+    return fail(error.status(), error.what(), error.hint());
+  } catch (const std::bad_alloc&) {
+    return fail(Status::system, "out of memory", {});
+  } catch (const std::exception& error) {
+    return fail(Status::internal, std::string("internal error: ") + error.what(), {});
+  }
+}

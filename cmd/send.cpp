@@ -1,0 +1,154 @@
+// p2pchat send: one message to one peer.
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "command.h"
+#include "node/config.h"
+#include "node/outbox.h"
+#include "output.h"
+#include "terminal.h"
+
+namespace p2pchat {
+
+namespace {
+
+void declare(cxxopts::OptionAdder add) {
+  add("m,message", "The message; standard input is not read", cxxopts::value<std::string>(),
+      "TEXT");
+  add("f,file", "The message is in this file; standard input is not read",
+      cxxopts::value<std::string>(), "FILE");
+  add("q,quiet", "Do not print the reply");
+  add("W,timeout", "Give up after this time", cxxopts::value<std::string>(), "TIME");
+  add("id", "An id of your own: the same id is delivered once", cxxopts::value<std::string>(),
+      "ID");
+  add("binary", "Any bytes, not only UTF-8; implies --raw");
+  add("raw", "Take off no final newline, escape nothing");
+}
+
+bool is_raw(const Call& call) {
+  return call.flag("raw") || call.flag("binary");
+}
+
+void refuse_conflicts(const Call& call) {
+  if (call.arguments.empty()) {
+    throw Error(Status::usage, "no peer to send to", "p2pchat send PEER < FILE");
+  }
+  if (call.arguments.size() > 1) {
+    throw Error(Status::usage, "too many arguments: " + in_quotes(call.arguments[1]),
+                "to send text from the command line, use -m");
+  }
+  if (call.has("message") && call.has("file")) {
+    throw Error(Status::usage, "-m and -f exclude each other");
+  }
+  const bool reads_stdin = !call.has("message") && !call.has("file");
+  if (reads_stdin && is_terminal(STDIN_FILENO)) {
+    throw Error(Status::usage, "no message: standard input is a terminal",
+                "echo hi | p2pchat send " + shell_word(call.arguments[0]) +
+                    ", or p2pchat send -m hi " + shell_word(call.arguments[0]));
+  }
+}
+
+// Not yet checked; one byte more than may be sent, and a final newline, are enough to know.
+std::string read_message(const Call& call) {
+  constexpr std::size_t kMost = kMaxLetterBytes + 1;
+  if (const auto text = call.text("message")) return *text;
+  std::string body;
+  if (const auto file = call.text("file")) {
+    body = read_input_file(*file, kMost);
+  } else {
+    body = read_to_end(STDIN_FILENO, kMost, "standard input");
+    if (body.empty()) {
+      throw Error(Status::data, "standard input is empty", "-m '' sends an empty message");
+    }
+  }
+  if (!is_raw(call) && body.ends_with('\n')) body.pop_back();
+  return body;
+}
+
+void refuse_bad_body(const Call& call, const std::string& body) {
+  if (body.size() > kMaxLetterBytes) {
+    throw Error(Status::data, "the message is longer than 1 MiB");
+  }
+  if (call.flag("binary")) return;
+  if (body.find('\0') != std::string::npos) {
+    throw Error(Status::data, "the message holds a NUL byte", "--binary sends any bytes");
+  }
+  if (!is_utf8(body)) {
+    throw Error(Status::data, "the message is not UTF-8", "--binary sends any bytes");
+  }
+}
+
+// A command line that sends the same message under the same id.
+std::string retry_command(const Call& call, const std::string& id) {
+  constexpr std::size_t kMostShown = 200;
+  std::string command = "p2pchat send --id " + escape_for_terminal(shell_word(id));
+  std::string with;
+  for (const char* flag : {"binary", "raw", "quiet"}) {
+    if (call.flag(flag)) command += std::string(" --") + flag;
+  }
+  if (const auto text = call.text("message")) {
+    const std::string word = shell_word(*text);
+    const bool shown = word.size() <= kMostShown && escape_for_terminal(word) == word;
+    command += " -m " + (shown ? word : "TEXT");
+    if (!shown) with = " (with the same text)";
+  } else if (const auto file = call.text("file")) {
+    command += " -f " + escape_for_terminal(shell_word(*file));
+  } else {
+    with = " (with the same input)";
+  }
+  return "to retry safely: " + command + " " + call.arguments[0] + with;
+}
+
+void print_reply(const Call& call, const std::string& peer, const std::string& reply) {
+  const bool terminal = is_terminal(STDOUT_FILENO);
+  if (!call.flag("quiet")) {
+    const bool escape = terminal && !is_raw(call);
+    std::string text = escape ? escape_for_terminal(reply, "  ") : reply;
+    if (escape && text.ends_with("\n  ")) text.erase(text.size() - 3);
+    if (escape && !text.empty()) text += '\n';
+    try {
+      print(text);
+    } catch (const Error& error) {
+      throw Error(error.status(), "acknowledged by " + in_quotes(peer) + ", but " + error.what(),
+                  error.hint());
+    }
+  }
+  if (terminal) say("delivered to " + peer);
+}
+
+int run(const Call& call) {
+  refuse_conflicts(call);
+  Letter letter;
+  letter.peer = call.arguments[0];
+  letter.id = letter_id(call.text("id"));
+  letter.id_text = call.text("id").value_or(letter.id);
+  letter.retry_command = retry_command(call, letter.id_text);
+  const auto time = time_option(call, "timeout");
+  const Config config = Config::load(call.home);
+  Outbox outbox(call.home, config);
+  outbox.require_peers(call.arguments);
+  letter.body = read_message(call);
+  refuse_bad_body(call, letter.body);
+
+  const Delivered delivered = outbox.send(letter, send_time(config, time, letter.body.size()));
+  print_reply(call, letter.peer, delivered.reply);
+  if (delivered.rc == 0) return 0;
+  say_error("delivered, but the handler of " + in_quotes(letter.peer) + " failed with status " +
+                std::to_string(delivered.rc),
+            {});
+  return static_cast<int>(Status::handler);
+}
+
+}  // namespace
+
+const Command kSendCommand = {
+    "send",
+    "[-m TEXT | -f FILE] [-q] [-W TIME] [--id ID] [--binary] [--raw] PEER",
+    "send a message to a peer and wait for its acknowledgement",
+    declare,
+    run,
+};
+
+}  // namespace p2pchat

@@ -1,0 +1,23 @@
+// Everything said to people. The rules: standard error only; one line a message, lower case, no
+// full stop, what failed, the subject in quotes, why; at most one hint. Text from peers is escaped
+// by whoever puts it into a message (base/text). No other file of cmd/ writes to standard error.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace p2pchat {
+
+// The words before each message: "p2pchat send".
+void name_program(std::string_view program);
+
+// A line as it is: progress, notices, results for people.
+void say(std::string_view line);
+// "p2pchat send: error: ..." and, when there is one, "p2pchat send: hint: ...".
+void say_error(std::string_view text, std::string_view hint);
+
+bool is_terminal(int descriptor);
+
+}  // namespace p2pchat

@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# What is written down is true of the program: each command has its help, its page and its tests,
+# and the promises have the tests that they name.
+# shellcheck source=support.bash
+source "$BATS_TEST_DIRNAME/support.bash"
+
+setup() { strangers; }
+
+pages() { printf '%s\n' "$REPOSITORY"/man/*.[1-9]; }
+# The commands of `p2pchat --help`, each on a line.
+commands() { p2pchat --help | sed -n '/^commands:$/,/^$/s/^  \([a-z]*\) .*/\1/p'; }
+needs_mandoc() { command -v mandoc >/dev/null || skip "mandoc is missing"; }
+
+# One line, single spaces.
+squeezed() { tr -s ' \n' ' ' | sed 's/^ //; s/ $//'; }
+# What stands between a page's headings SYNOPSIS and DESCRIPTION, as it is read.
+synopsis_of_page() {
+  mandoc -T ascii -O width=1000 "$1" | col -b |
+    sed -n '/^SYNOPSIS$/,/^DESCRIPTION$/p' | sed '1d;$d' | squeezed
+}
+synopsis_of_help() { p2pchat help "$1" | sed -n '1,/^$/p' | sed 's/^usage: //' | squeezed; }
+
+# Rows `status<TAB>text` of an EXIT STATUS list; the page's source has a line for each half.
+rows_of_page() {
+  sed -n '/^\.Sh EXIT STATUS$/,/^\.Sh/p' "$1" |
+    sed -n '/^\.It /{s/^\.It \(Li \)\{0,1\}//;s/"//g;N;s/\n/\t/;p;}'
+}
+rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 143\t/'; }
+
+@test "docs: every command answers -h, --help and help with 0 and an empty stderr" {
+  commands >"$FOLDER/commands"
+  has_line "$FOLDER/commands" '^send$'
+  while read -r command; do
+    for words in "$command -h" "$command --help" "help $command"; do
+      read -ra words <<<"$words"
+      expect 0 p2pchat "${words[@]}"
+      assert_stderr
+      assert_match "$stdout" "^usage: p2pchat $command"
+    done
+  done <"$FOLDER/commands"
+}
+
+@test "docs: every command has a page and a test file" {
+  while read -r command; do
+    [[ -s "$REPOSITORY/man/p2pchat-$command.1" ]] || fail "no page for $command"
+    [[ -s "$REPOSITORY/tests/cli/$command.bats" ]] || fail "no tests for $command"
+  done < <(commands)
+  [[ -s "$REPOSITORY/man/p2pchat.1" ]]
+}
+
+@test "docs: every page p2pchat-COMMAND.1 is that of a command" {
+  commands >"$FOLDER/commands"
+  for page in "$REPOSITORY"/man/p2pchat-*.1; do
+    name="${page##*/p2pchat-}"
+    has_line "$FOLDER/commands" "^${name%.1}$" || fail "$page describes no command"
+  done
+}
+
+@test "docs: the synopsis of a page is that of the help" {
+  needs_mandoc
+  while read -r command; do
+    assert_equal "$(synopsis_of_page "$REPOSITORY/man/p2pchat-$command.1")" \
+      "$(synopsis_of_help "$command")"
+  done < <(commands)
+}
+
+# -h and --help are explained in p2pchat(1).
+@test "docs: every option of the help is explained on the page, and no other" {
+  while read -r command; do
+    p2pchat help "$command" | sed '1,/^$/d' | grep -oE '(^|[ ,])--?[A-Za-z][a-z-]*' |
+      tr -d ' ,' | grep -vxE -- '-h|--help' | sort -u >"$FOLDER/help"
+    sed -n 's/^\.It Fl/Fl/p' "$REPOSITORY/man/p2pchat-$command.1" | tr -d ',|' |
+      grep -oE 'Fl [^ ]+' | sed 's/^Fl /-/' | grep -vxE -- '-h|--help' | sort -u >"$FOLDER/page"
+    diff "$FOLDER/help" "$FOLDER/page" >&2 || fail "options of $command (< help, > page)"
+  done < <(commands)
+}
+
+@test "docs: the exit statuses of the help are those of p2pchat(1)" {
+  rows_of_help >"$FOLDER/help"
+  rows_of_page "$REPOSITORY/man/p2pchat.1" >"$FOLDER/page"
+  [[ -s "$FOLDER/help" ]]
+  diff "$FOLDER/help" "$FOLDER/page" >&2
+}
+
+@test "docs: every page of a command lists exit statuses, in the words of the table" {
+  rows_of_help >"$FOLDER/help"
+  while read -r command; do
+    rows_of_page "$REPOSITORY/man/p2pchat-$command.1" >"$FOLDER/page"
+    [[ -s "$FOLDER/page" ]] || fail "no exit status in the page of $command"
+    while read -r row; do
+      grep -qxF -- "$row" "$FOLDER/help" || fail "page of $command: $row"
+    done <"$FOLDER/page"
+  done < <(commands)
+}
+
+@test "docs: the pages have no warning of mandoc" {
+  needs_mandoc
+  while read -r page; do
+    expect 0 mandoc -T lint -W warning "$page"
+    assert_silent
+  done < <(pages)
+}
+
+@test "docs: what a page refers to is there" {
+  while read -r name section; do
+    [[ -e "$REPOSITORY/man/$name.$section" ]] || fail "no page $name($section)"
+  done < <(pages | xargs sed -n 's/^\.Xr \(p2pchat[a-z-]*\) \([0-9]\).*/\1 \2/p' | sort -u)
+}
+
+@test "docs: the tests that promises.txt names exist" {
+  local number=0 file title line promised=()
+  while IFS= read -r line; do
+    number=$((number + 1))
+    case "$line" in
+      '' | '#'*) ;;
+      'promise '*) promised+=("${line%%:*}") ;;
+      '  '*': '*)
+        file="${line#  }"
+        file="${file%%: *}"
+        title="${line#*: }"
+        case "$file" in
+          cli/*.bats) grep -qxF -- "@test \"$title\" {" "$REPOSITORY/tests/$file" ;;
+          unit/*.cpp) grep -qF -- "\"$title\"" "$REPOSITORY/tests/$file" ;;
+          *) false ;;
+        esac || fail "promises.txt:$number: no such test: $file: $title"
+        ;;
+      *) fail "promises.txt:$number: what is this: $line" ;;
+    esac
+  done <"$REPOSITORY/tests/promises.txt"
+  assert_equal "${promised[*]}" "promise 1 promise 2 promise 3 promise 4 promise 5 promise 6 promise 8 promise 9"
+}
+
+@test "docs: titles begin with what they are about, and none is there twice" {
+  cd "$REPOSITORY/tests/cli"
+  for file in *.bats; do
+    sed -n 's/^@test "\(.*\)" {$/\1/p' "$file" >"$FOLDER/titles"
+    [[ -s "$FOLDER/titles" ]] || fail "no tests in $file"
+    if grep -v "^${file%.bats}[: ]" "$FOLDER/titles"; then fail "$file: not about ${file%.bats}"; fi
+    assert_equal "$(sort "$FOLDER/titles" | uniq -d)" ""
+  done
+}

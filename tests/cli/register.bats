@@ -1,0 +1,288 @@
+#!/usr/bin/env bats
+# p2pchat register: two exchanges, a pin, and nothing stored unless both went well.
+# shellcheck source=support.bash
+source "$BATS_TEST_DIRNAME/support.bash"
+
+setup() { strangers; }
+
+assert_knows_nobody() {
+  expect 0 "$1" peers
+  assert_silent
+}
+
+@test "register: the peer's fingerprint on stdout, on stderr what the other side types" {
+  start_listen alice -k
+  expect 0 bob register alice "127.0.0.1:$PORT" --as bob
+  assert_stdout "$(fingerprint alice)"
+  assert_stderr "registered 'alice'; this node is pending there, they accept it with: p2pchat peers accept $(fingerprint bob) --as bob"
+}
+
+@test "register: the command that the listener's owner is told to type is true" {
+  start_listen alice -k
+  befriend bob alice
+  wait_until has_line "$FOLDER/alice.err" '^pending: '
+  line="$(grep '^pending: ' "$FOLDER/alice.err")"
+  assert_equal "$line" "pending: $(fingerprint bob) calls itself \"bob\"; accept with: p2pchat peers accept $(fingerprint bob) --as bob"
+  read -ra words <<<"${line#*accept with: p2pchat }"
+  expect 0 alice "${words[@]}"
+  expect 0 bob send -m hi alice
+  assert_silent
+}
+
+@test "register: says so when the peer trusts this node already" {
+  start_listen alice -k
+  befriend bob alice
+  alice peers accept "$(fingerprint bob)" --as bob
+  expect 0 bob register alice "127.0.0.1:$PORT"
+  assert_stdout "$(fingerprint alice)"
+  assert_stderr "registered 'alice', which trusts this node"
+}
+
+@test "register: a stranger is named once, however often it comes" {
+  start_listen alice -k
+  for _ in 1 2 3; do befriend bob alice; done
+  stop_listen
+  assert_equal "$(grep -c '^pending: ' "$FOLDER/alice.err")" 1
+}
+
+@test "register --expect: the wrong key is 77, nothing is stored and nothing about us is sent" {
+  start_listen alice -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  expect 77 bob register alice "127.0.0.1:$SERVER_PORT" --expect "$(fingerprint carol)"
+  assert_refusal register "the key of 'alice' is $(fingerprint alice), not the expected $(fingerprint carol)"
+  assert_knows_nobody bob
+  assert_knows_nobody alice
+  [[ ! -e "$FOLDER/2.request" ]]
+  printf 'keys\0' | cmp - "$FOLDER/1.request"
+}
+
+@test "register --expect: the right key is pinned" {
+  start_listen alice -k
+  expect 0 bob register alice "127.0.0.1:$PORT" --expect "$(fingerprint alice)"
+  assert_stdout "$(fingerprint alice)"
+}
+
+@test "register --expect: what is no fingerprint is 65" {
+  id="$(fingerprint alice)"
+  for text in '' SHA256: "${id#SHA256:}" "${id%?}" "${id}A" "sha256:${id#*:}" "$id " MD5:00 "${id%?}="; do
+    expect 65 bob register alice 127.0.0.1:1 --expect "$text"
+    assert_refusal register "not a fingerprint"
+  done
+}
+
+@test "register: names that are none are 64" {
+  long="$(printf 'a%.0s' {1..65})"
+  for name in '' 1234 .a -- a/b 'a b' $'a\n' ä "$long" a:b _a; do
+    expect 64 bob register "--as=bob" -- "$name" 127.0.0.1:1
+    assert_refusal register
+  done
+  expect 64 bob register -a 127.0.0.1:1
+  assert_refusal register
+}
+
+@test "register: a name of 64 characters is one" {
+  long="$(printf 'a%.0s' {1..64})"
+  start_listen alice -k
+  expect 0 bob register "$long" "127.0.0.1:$PORT"
+  expect 0 bob peers --names
+  assert_stdout "$long"
+}
+
+@test "register: addresses that are none are 64" {
+  for address in '' : :4040 a: a:0 a:65536 a:04040 a:x '[::1' '::1]:4040' '[::1]x' 'a b' \
+    -a:1 127.0.0.1:4040:1 'a/b' '[fe80::1%eth0]:1'; do
+    expect 64 bob register alice "--as=bob" -- "$address"
+    assert_refusal register "not an address"
+  done
+}
+
+@test "register: missing and surplus arguments are 64" {
+  expect 64 bob register
+  assert_refusal register "an argument is missing"
+  expect 64 bob register alice a b
+  assert_refusal register "too many arguments: 'b'"
+  expect 64 bob register alice
+  assert_refusal register "no address for 'alice'"
+}
+
+@test "register: names that this node cannot go by are 64" {
+  long="$(printf 'a%.0s' {1..65})"
+  for name in "$long" $'a\nb' $'\e[31m' $'\xff' $'\xc2\x85'; do
+    expect 64 bob register alice 127.0.0.1:1 --as "$name"
+    assert_refusal register "not a name to introduce us by"
+  done
+}
+
+@test "register --announce: what is neither an address nor none is 64" {
+  for address in x 127.0.0.1 : :0 :65536 'a b:1' '-a:1'; do
+    expect 64 bob register alice 127.0.0.1:1 "--announce=$address"
+    assert_refusal register "not an address to announce"
+  done
+}
+
+@test "register --announce: the peer is told where we can be reached" {
+  start_listen alice -k
+  expect 0 bob register alice "127.0.0.1:$PORT" --announce :4711
+  expect 0 alice peers
+  assert_contains "$stdout" "127.0.0.1:4711"
+}
+
+@test "register: without --announce no address of ours is told, unless one is configured" {
+  start_listen alice -k
+  befriend bob alice
+  expect 0 alice peers --json
+  assert_contains "$stdout" '"address":"",'
+  printf 'listen.port = 4712\n' >"$FOLDER/carol/config"
+  expect 0 carol register alice "127.0.0.1:$PORT"
+  expect 0 alice peers --json
+  assert_contains "$stdout" '"address":"127.0.0.1:4712",'
+  expect 0 bob register alice "127.0.0.1:$PORT" --announce none
+}
+
+@test "register: our own node is 64 and is not pinned" {
+  start_listen alice -k
+  expect 64 alice register me "127.0.0.1:$PORT"
+  assert_refusal register "'127.0.0.1:$PORT' is this node itself"
+  assert_knows_nobody alice
+}
+
+@test "register: the same key again updates the address, and no address means the known one" {
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob peers
+  assert_contains "$stdout" "127.0.0.1:$PORT"
+  stop_listen
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob peers
+  assert_contains "$stdout" "127.0.0.1:$PORT"
+  expect 0 bob register alice
+  assert_stdout "$(fingerprint alice)"
+}
+
+@test "register: names are one name without regard to case" {
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob register ALICE "127.0.0.1:$PORT"
+  expect 0 bob peers --names
+  assert_stdout alice
+}
+
+@test "register: a known key under a second name is 73" {
+  start_listen alice -k
+  befriend bob alice
+  expect 73 bob register alicia "127.0.0.1:$PORT"
+  assert_refusal register "$(fingerprint alice) is registered already, as 'alice'"
+  expect 0 bob peers --names
+  assert_stdout alice
+}
+
+@test "register: a pending stranger becomes trusted under the name it is given" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_listen bob -k
+  expect 0 alice register bobby "127.0.0.1:$PORT"
+  assert_stdout "$(fingerprint bob)"
+  assert_stderr "registered 'bobby', which trusts this node"
+  expect 0 alice peers --names
+  assert_stdout bobby
+  expect 0 alice peers --pending
+  assert_silent
+}
+
+@test "register: another key under a known name is 77, with both and the one way out" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_listen carol -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  expect 77 bob register alice "127.0.0.1:$SERVER_PORT"
+  assert_stdout
+  assert_stderr \
+    "p2pchat register: error: the key of 'alice' has changed: pinned $(fingerprint alice), offered $(fingerprint carol)" \
+    "p2pchat register: hint: if that is right: p2pchat register alice 127.0.0.1:$SERVER_PORT --replace --expect $(fingerprint carol)"
+  [[ ! -e "$FOLDER/2.request" ]] # we did not introduce ourselves
+  expect 0 bob peers
+  assert_contains "$stdout" "$(fingerprint alice)"
+  refute_contains "$stdout" "$(fingerprint carol)"
+}
+
+@test "register --replace --expect: the named key takes the place of the pinned one" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_listen carol -k
+  expect 0 bob register alice "127.0.0.1:$PORT" --replace --expect "$(fingerprint carol)"
+  assert_stdout "$(fingerprint carol)"
+  expect 0 bob peers
+  assert_contains "$stdout" "$(fingerprint carol)"
+  refute_contains "$stdout" "$(fingerprint alice)"
+}
+
+@test "register --replace: still only the named key" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_listen carol -k
+  expect 77 bob register alice "127.0.0.1:$PORT" --replace --expect "$(fingerprint bob)"
+  assert_refusal register "the key of 'alice' is $(fingerprint carol), not the expected $(fingerprint bob)"
+  expect 0 bob peers
+  assert_contains "$stdout" "$(fingerprint alice)"
+}
+
+@test "register --replace: without --expect it is 64" {
+  expect 64 bob register alice 127.0.0.1:1 --replace
+  assert_refusal register "--replace needs --expect"
+}
+
+@test "register --expect: a key that is not the pinned one is 77 before anybody is asked" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  expect 77 bob register alice --expect "$(fingerprint carol)"
+  assert_refusal register "'alice' is pinned to $(fingerprint alice), not to $(fingerprint carol)"
+}
+
+@test "register: a closed port is 69, and nothing is stored" {
+  start_listen alice -k
+  stop_listen
+  expect 69 bob register alice "127.0.0.1:$PORT"
+  assert_refusal register "cannot connect to 'alice' (127.0.0.1:$PORT): connection refused"
+  assert_knows_nobody bob
+}
+
+@test "register: a host that does not resolve is 68, and nothing is stored" {
+  expect 68 bob register alice nosuch.invalid
+  assert_refusal register "cannot resolve the address of 'alice' (nosuch.invalid:4040)"
+  assert_knows_nobody bob
+}
+
+@test "register: a host name and an IPv6 address do as well" {
+  start_listen alice -k
+  expect 0 bob register alice "localhost:$PORT"
+  assert_stdout "$(fingerprint alice)"
+  stop_listen
+  [[ -e /proc/net/if_inet6 ]] || skip "no IPv6 here"
+  grep -q '^0\{31\}1 ' /proc/net/if_inet6 || skip "no IPv6 loopback here"
+  start_listen alice -k -a ::1
+  expect 0 bob register alice "[::1]:$PORT"
+  assert_stdout "$(fingerprint alice)"
+  expect 0 bob peers
+  assert_contains "$stdout" "[::1]:$PORT"
+}
+
+@test "register: a node without an identity is 78, before the network" {
+  expect 78 node nobody register alice 127.0.0.1:1
+  assert_refusal register "no identity"
+  [[ ! -e "$FOLDER/nobody" ]]
+}
+
+@test "register: nobody ever sees our key or name in plain text" {
+  start_listen alice -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  expect 0 bob register alice "127.0.0.1:$SERVER_PORT" --as my-secret-name
+  bob_id="$(fingerprint bob)"
+  refute_found my-secret-name "$FOLDER"/*.request
+  refute_found "${bob_id#SHA256:}" "$FOLDER"/*.request "$FOLDER/2.reply"
+}

@@ -1,0 +1,487 @@
+#!/usr/bin/env bats
+# p2pchat send: 0 only when the peer's own key has acknowledged, else the status of the table.
+# Bodies are in pipe.bats, servers that misbehave in hostile.bats.
+# shellcheck source=support.bash
+source "$BATS_TEST_DIRNAME/support.bash"
+
+setup() { friends; }
+
+listening() {
+  start_listen alice "$@"
+  befriend bob alice
+}
+# HOME makes its next encryption key, and no longer has the former one.
+renew_encryption_key() {
+  local old=("$FOLDER/$1"/encryption-*.pem) seq
+  old_port="$PORT"
+  seq="${old[0]##*-}"
+  later_than() { (($(date +%s) > $1)); } # the number of a key is at least the time of its making
+  wait_until later_than "${seq%.pem}"
+  rm "${old[@]}"
+  node "$1" listen -p 0 -a 127.0.0.1 -W 100ms 2>/dev/null || true
+}
+
+# What alice has been sent, once everything is in.
+assert_received() {
+  stop_listen
+  assert_stream "$FOLDER/alice.out" "$@"
+}
+
+@test "send: a message that is acknowledged is 0 and silence" {
+  listening -k
+  expect 0 bob send -m hi alice
+  assert_silent
+  assert_received hi
+}
+
+@test "send: names are one name without regard to case" {
+  listening -k
+  expect 0 bob send -m hi ALICE
+  assert_silent
+  assert_received hi
+}
+
+@test "send: the whole of standard input is the message" {
+  listening -k
+  from_pipe() { printf 'one\ntwo\n' | bob send alice; }
+  expect 0 from_pipe
+  assert_silent
+  assert_received one two
+}
+
+@test "send: with -m or -f standard input is never read" {
+  listening -k
+  printf 'text\n' >"$FOLDER/file"
+  printf 'first\nsecond\n' >"$FOLDER/input"
+  {
+    expect 0 bob send -m hi alice
+    expect 0 bob send -f "$FOLDER/file" alice
+    read -r rest
+  } <"$FOLDER/input"
+  assert_equal "$rest" first
+  assert_received hi text
+}
+
+@test "send: on a terminal without a message it is 64 at once, before anything is looked up" {
+  for peer in alice nobody; do
+    expect 64 peer_py pty --fds 0 "$BIN" --home "$FOLDER/bob" send "$peer"
+    assert_refusal send "no message: standard input is a terminal"
+    has_line "$ERR" "hint: echo hi | p2pchat send $peer"
+  done
+}
+
+@test "send: on a terminal the reply is escaped, and it is said that the message is delivered" {
+  listening -k --reply $'\e[31mred\r\nnext \xe2\x80\xae end'
+  expect 0 peer_py pty --fds 1,2 "$BIN" --home "$FOLDER/bob" send -m hi alice
+  assert_stdout '\x1b[31mred\r' '  next \u{202e} end' 'delivered to alice'
+}
+
+@test "send -q: the reply is not printed" {
+  listening -k --reply thanks
+  expect 0 bob send -q -m hi alice
+  assert_silent
+}
+
+@test "send: a reply goes to stdout exactly as it was received" {
+  listening -k --raw --reply $'\e[31m\tno newline'
+  expect 0 bob send -m hi alice
+  printf '\e[31m\tno newline' | cmp - "$OUT"
+  assert_stderr
+}
+
+@test "send: a stdout that cannot be written is 71 and says that the message has arrived" {
+  listening -k --reply thanks
+  refused() { bob send -m one alice >/dev/full; }
+  expect 71 refused
+  assert_refusal send "acknowledged by 'alice', but cannot write to standard output: no space left on device"
+  refused() { bob send -m two alice >&-; }
+  expect 71 refused
+  assert_refusal send "acknowledged by 'alice', but cannot write to standard output: bad file descriptor"
+  silent() { bob send -q -m three alice >&-; }
+  expect 0 silent
+  assert_silent
+  assert_received one two three
+}
+
+@test "send: an unknown name is 67, nobody gets anything and standard input is not read" {
+  listening -k
+  printf 'first\n' >"$FOLDER/input"
+  {
+    expect 67 bob send alicia
+    read -r rest
+  } <"$FOLDER/input"
+  assert_stdout
+  assert_stderr "p2pchat send: error: unknown peer 'alicia'" \
+    "p2pchat send: hint: p2pchat register alicia HOST[:PORT]"
+  assert_equal "$rest" first
+  assert_received
+}
+
+@test "send: a name with a space is 67 with a hint at -m" {
+  expect 67 bob send "alice hello there" </dev/null
+  assert_stderr "p2pchat send: error: unknown peer 'alice hello there'" \
+    "p2pchat send: hint: to send text from the command line, use -m"
+}
+
+@test "send: a stranger is no peer to send to" {
+  start_listen alice -k
+  befriend carol alice
+  expect 67 alice send -m hi carol
+  assert_refusal send "unknown peer 'carol'"
+}
+
+@test "send: empty standard input is 65" {
+  listening -k
+  from_nothing() { bob send alice </dev/null; }
+  expect 65 from_nothing
+  assert_stderr "p2pchat send: error: standard input is empty" \
+    "p2pchat send: hint: -m '' sends an empty message"
+  closed() { bob send alice <&-; }
+  expect 66 closed
+  assert_refusal send "cannot read standard input"
+  assert_received
+}
+
+@test "send: more than 1 MiB, invalid UTF-8 and NUL are 65, and nothing leaves" {
+  listening -k
+  head -c 1048577 /dev/zero | tr '\0' a >"$FOLDER/long"
+  printf 'caf\xe9' >"$FOLDER/latin1"
+  printf 'a\xc0\xafb' >"$FOLDER/overlong"
+  printf '\xed\xa0\x80' >"$FOLDER/surrogate"
+  printf 'a\0b' >"$FOLDER/nul"
+  while read -r name words; do
+    from_stdin() { bob send alice <"$FOLDER/$name"; }
+    for way in "bob send -f $FOLDER/$name alice" from_stdin; do
+      read -ra command <<<"$way"
+      expect 65 "${command[@]}"
+      assert_refusal send "the message $words"
+    done
+  done <<'END'
+long is longer than 1 MiB
+latin1 is not UTF-8
+overlong is not UTF-8
+surrogate is not UTF-8
+nul holds a NUL byte
+END
+  expect 65 bob send -m $'caf\xe9' alice
+  assert_refusal send "the message is not UTF-8"
+  expect 65 bob send --binary -f "$FOLDER/long" alice
+  assert_refusal send "the message is longer than 1 MiB"
+  assert_received
+}
+
+@test "send -f: a file that is missing or unreadable is 66" {
+  expect 66 bob send -f "$FOLDER/missing" alice
+  assert_stdout
+  assert_stderr "p2pchat send: error: cannot open '$FOLDER/missing': no such file or directory"
+  expect 66 bob send -f "$FOLDER" alice
+  assert_refusal send "cannot read '$FOLDER': is a directory"
+}
+
+@test "send: a closed port is 69 and one line" {
+  listening -k
+  stop_listen
+  expect 69 bob send -m hi alice
+  assert_stdout
+  assert_stderr "p2pchat send: error: cannot connect to 'alice' (127.0.0.1:$PORT): connection refused"
+}
+
+@test "send: an address that never answers is 69 within its time" {
+  # A listening socket whose queue is full drops what comes: nobody can connect, nobody is refused.
+  listening -k
+  stop_listen
+  start_server full --port "$PORT"
+  expect 69 bob send -W 1 -m hi alice
+  assert_refusal send "cannot connect to 'alice' (127.0.0.1:$PORT)"
+}
+
+@test "send: a host that does not resolve is 68 and one line" {
+  start_listen alice -k
+  bob register alice "127.0.0.1:$PORT" --announce nosuch.invalid:4711 >/dev/null 2>&1
+  expect 68 alice send -m hi bob
+  assert_refusal send "cannot resolve the address of 'bob' (nosuch.invalid:4711)"
+}
+
+@test "send: a peer without an address is 69 with the command that gives it one" {
+  start_listen alice -k
+  befriend bob alice
+  expect 69 alice send -m hi bob
+  assert_stdout
+  assert_stderr "p2pchat send: error: no address is known for 'bob'" \
+    "p2pchat send: hint: p2pchat register bob HOST[:PORT]"
+}
+
+@test "send: the typed address is tried first, the announced one next" {
+  start_listen bob -k
+  alice register bob "127.0.0.1:$PORT" >/dev/null 2>&1
+  first_bob="$PID"
+  kill -TERM "$first_bob"
+  ended 0 "$first_bob"
+  start_listen bob -k # elsewhere now
+  bob_port="$PORT"
+  start_listen alice -k
+  bob register alice "127.0.0.1:$PORT" --announce ":$bob_port" >/dev/null 2>&1
+  expect 0 alice send -m hi bob
+  assert_silent
+  wait_until has_line "$FOLDER/bob.out" '^hi$'
+}
+
+@test "send: not accepted there is 77, nothing is written there, and both sides know what to type" {
+  start_listen alice -k
+  befriend carol alice
+  expect 77 carol send -m hi alice
+  assert_stdout
+  assert_stderr "p2pchat send: error: not accepted by 'alice' yet" \
+    "p2pchat send: hint: the owner of 'alice' types: p2pchat peers accept $(fingerprint carol) --as NAME"
+  assert_received
+}
+
+@test "send: not known there is 77 with the way back" {
+  listening -k
+  alice peers remove bob
+  expect 77 bob send -m hi alice
+  assert_stdout
+  assert_stderr "p2pchat send: error: 'alice' does not know this node or could not open the message" \
+    "p2pchat send: hint: p2pchat register alice"
+  assert_received
+}
+
+@test "send: a changed key is 77, with both keys and the one way to take the new one" {
+  listening -k
+  stop_listen
+  start carol listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  expect 77 bob send -m hi alice
+  assert_stdout
+  assert_stderr \
+    "p2pchat send: error: the key of 'alice' has changed: pinned $(fingerprint alice), offered $(fingerprint carol)" \
+    "p2pchat send: hint: if that is right: p2pchat register alice 127.0.0.1:$PORT --replace --expect $(fingerprint carol)"
+  stop_listen
+  assert_stream "$FOLDER/carol.out"
+}
+
+@test "send --id: the same id and text again is one message, acknowledged each time" {
+  listening -k --reply "got it"
+  for _ in 1 2 3; do
+    expect 0 bob send --id invoice-7 -m hi alice
+    assert_stdout "got it"
+    assert_stderr
+  done
+  assert_received hi
+}
+
+@test "send --id: an id that has carried another text is 65 before anything leaves" {
+  listening -k
+  expect 0 bob send --id invoice-7 -m hi alice
+  expect 65 bob send --id invoice-7 -m other alice
+  assert_refusal send "has carried another message to 'alice'"
+  assert_received hi
+}
+
+@test "send --id: an id that has carried another text there is 65, though we forgot it" {
+  listening -k
+  cp -a "$FOLDER/bob" "$FOLDER/before"
+  expect 0 bob send --id invoice-7 -m hi alice
+  expect 65 node before send --id invoice-7 -m other alice
+  assert_refusal send "this id has carried another message to 'alice'"
+  assert_received hi
+}
+
+@test "send --id: our own ids are taken as they are, everything else is a name for one" {
+  listening -k
+  id=AAAAAAAAAAAAAAAAAAAAAA
+  expect 0 bob send --id "$id" -m one alice
+  expect 0 bob send --id "$id" -m one alice
+  expect 0 bob send --id "${id}A" -m two alice
+  expect 0 bob send --id "-$id" -m three alice
+  expect 0 bob send --id "ä ö
+ü" -m four alice
+  assert_received one two three four
+}
+
+@test "send --id: 1 to 128 bytes, else 64" {
+  listening -k
+  long="$(printf 'a%.0s' {1..128})"
+  expect 0 bob send --id "$long" -m hi alice
+  expect 64 bob send --id "${long}a" -m hi alice
+  assert_refusal send "an id has 1 to 128 bytes"
+  expect 64 bob send --id= -m hi alice
+  assert_refusal send "an id has 1 to 128 bytes"
+  assert_received hi
+}
+
+@test "send: a lost answer is 74; the printed command sends the same message once" {
+  listening -k
+  alice_port="$PORT"
+  stop_listen
+  start_listen alice -k # elsewhere; where she was, answers get lost
+  start_server proxy --port "$alice_port" --to "$PORT" --save "$FOLDER" --cut 1
+  text="it's \$HOME; a \"quoted\" text"
+  expect 74 bob send -m "$text" alice
+  assert_stdout
+  assert_match "$stderr" "^p2pchat send: error: no answer from 'alice' \(127\.0\.0\.1:$alice_port\): connection closed without an answer; the outcome of message '[A-Za-z0-9_-]{22}' is unknown"$'\n'"p2pchat send: hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} -m "
+  retry="${stderr#*to retry safely: p2pchat }"
+  stop_server
+  start_server proxy --port "$alice_port" --to "$PORT" --save "$FOLDER"
+  eval "retry() { bob $retry; }"
+  expect 0 retry
+  assert_silent
+  assert_received "$text"
+}
+
+# A later attempt that is not taken once made an acknowledged id one that could be sent anew.
+@test "send --id: what was acknowledged stays so, whatever comes of a repetition" {
+  outcome() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE direction = 'out' ORDER BY id"; }
+  listening -k
+  expect 0 bob send --id one -m hi alice
+  assert_equal "$(outcome)" acked
+  stop_listen
+  start_server close-after-request --port "$PORT"
+  expect 74 bob send --id one -m hi alice
+  assert_equal "$(outcome)" acked
+  expect 74 bob send --id two -m hi alice
+  assert_equal "$(outcome)" $'acked\nunknown'
+  stop_server
+}
+
+@test "send: the retrying command names what standard input must be given again" {
+  listening -k
+  stop_listen
+  start_server close-after-request --port "$PORT"
+  from_pipe() { printf hi | bob send --raw alice; }
+  expect 74 from_pipe
+  assert_match "$stderr" 'hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} --raw alice \(with the same input\)$'
+  expect 74 bob send --binary -f "$PEER_PY" alice
+  assert_match "$stderr" "hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} --binary -f $PEER_PY alice$"
+}
+
+@test "send -W: bounds everything; a time that is none is 64" {
+  listening -k
+  stop_listen
+  start_server silence --port "$PORT"
+  expect 74 bob send -W 1 -m hi alice
+  assert_match "$stderr" "^p2pchat send: error: no answer from 'alice' \(127\.0\.0\.1:$PORT\): no answer in time; the outcome of message "
+  for time in 0 -1 x 1w '' 1.2.3 .5; do
+    expect 64 bob send "-W$time" -m hi alice
+    assert_refusal send
+  done
+}
+
+@test "send: a call that makes no sense is 64" {
+  while read -ra words; do
+    expect 64 bob send "${words[@]}"
+    assert_refusal send
+  done <<'END'
+-m hi
+-m hi -f file alice
+-m hi alice carol
+-m
+--frobnicate -m hi alice
+-x alice
+END
+}
+
+@test "send: words behind the name are 64 with a hint at -m" {
+  expect 64 bob send alice hello
+  assert_stdout
+  assert_stderr "p2pchat send: error: too many arguments: 'hello'" \
+    "p2pchat send: hint: to send text from the command line, use -m"
+}
+
+@test "send: a text or a file name may begin with a hyphen" {
+  listening -k
+  expect 0 bob send -m -hi alice
+  expect 0 bob send --message=--raw alice
+  assert_received -hi --raw
+}
+
+@test "send: a node without an identity is 78" {
+  expect 78 node nobody send -m hi alice
+  assert_refusal send "no identity"
+  [[ ! -e "$FOLDER/nobody" ]]
+}
+
+@test "send: nobody on the way sees the text, the names or the fingerprints" {
+  start_listen alice -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  PORT=$SERVER_PORT
+  befriend bob alice
+  text="the quick brown fox jumps over the lazy dog"
+  expect 0 bob send -m "$text" alice
+  encoded="$(printf %s "$text" | base64 -w 0 | tr -d '=')"
+  bob_id="$(fingerprint bob)"
+  for plain in "$text" "$encoded" "${bob_id#SHA256:}"; do
+    refute_found "$plain" "$FOLDER/3.request" "$FOLDER/3.reply"
+  done
+  tr -d '\0' <"$FOLDER/3.request" | grep -qx '[A-Za-z0-9_.-]*'
+}
+
+@test "send: the length of a short message does not show" {
+  start_listen alice -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  PORT=$SERVER_PORT
+  befriend bob alice
+  expect 0 bob send -m y alice
+  expect 0 bob send -m "not yet, I am still thinking about it" alice
+  assert_equal "$(stat -c %s "$FOLDER/3.request")" "$(stat -c %s "$FOLDER/4.request")"
+}
+
+@test "send: works beside a running listen of the same node" {
+  start_listen bob -k
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob send -m hi alice
+  assert_silent
+  wait_until has_line "$FOLDER/alice.out" '^hi$'
+}
+
+@test "send: a peer with a newer encryption key gets the message at once" {
+  listening -k
+  stop_listen
+  renew_encryption_key alice
+  start alice listen -k -p "$PORT" -a 127.0.0.1 --reply "got it"
+  wait_for_port
+  for text in one two; do
+    expect 0 bob send -m "$text" alice
+    assert_stdout "got it"
+    assert_stderr
+  done
+  assert_received one two
+}
+
+@test "send: a peer that still has its previous encryption key opens what was sealed to it" {
+  listening -k
+  stop_listen
+  old=("$FOLDER"/alice/encryption-*.pem)
+  cp -a "${old[0]}" "$FOLDER/kept"
+  renew_encryption_key alice
+  cp -a "$FOLDER/kept" "${old[0]}"
+  start_listen alice -k
+  start_server proxy --port "$old_port" --to "$PORT" --save "$FOLDER"
+  for text in one two; do
+    expect 0 bob send -m "$text" alice
+    assert_silent
+  done
+  # One exchange each: the first went to the previous key, its ack brought the new one.
+  [[ -e "$FOLDER/2.request" && ! -e "$FOLDER/3.request" ]]
+  recipient() { cut -d . -f 1 "$FOLDER/$1.request"; }
+  [[ "$(recipient 1)" != "$(recipient 2)" ]]
+  assert_received one two
+}
+
+@test "send: a peer that went back to an older encryption key is 77" {
+  listening -k
+  stop_listen
+  cp -a "$FOLDER/alice" "$FOLDER/older"
+  renew_encryption_key alice
+  start alice listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  expect 0 bob send -m hi alice
+  stop_listen
+  start older listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  expect 77 bob send -m again alice
+  assert_refusal send "'alice' does not know this node or could not open the message"
+  stop_listen
+  assert_stream "$FOLDER/older.out"
+}
