@@ -7,7 +7,6 @@
 //   tests/cli/docs.bats checks that every command of the table has them.
 #pragma once
 
-#include <cxxopts.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "node/home.h"
+#include "options.h"
 
 namespace p2pchat {
 
@@ -24,20 +24,19 @@ struct Command;
 struct Call {
   const Command& command;
   Home home;
-  cxxopts::ParseResult options;
-  std::vector<std::string> arguments;  // those that are no options
+  ParsedOptions options;
 
-  bool has(const std::string& option) const { return options.count(option) > 0; }
-  // An option without a value ("--raw"; "--raw=false" takes it back).
-  bool flag(const std::string& option) const { return options[option].as<bool>(); }
-  std::optional<std::string> text(const std::string& option) const;
+  const std::vector<std::string>& arguments() const { return options.arguments; }
+  // Also of a flag: "--raw" is given, "--raw=false" is not.
+  bool has(std::string_view option) const { return options.given.contains(option); }
+  std::optional<std::string> text(std::string_view option) const;
 };
 
 struct Command {
   std::string_view name;
   std::string_view synopsis;  // after "p2pchat NAME "
   std::string_view summary;   // lower case, no full stop
-  void (*declare)(cxxopts::OptionAdder add);
+  std::span<const Option> options;
   int (*run)(const Call& call);  // returns the exit status; throws Error
 };
 
@@ -64,6 +63,6 @@ int run_command(const Command& command, const Home& home, const std::vector<std:
 // Throws Error{usage} unless there are so many arguments.
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most);
 // A time like 30s, above 0. Throws Error{usage}.
-std::optional<std::chrono::milliseconds> time_option(const Call& call, const std::string& option);
+std::optional<std::chrono::milliseconds> time_option(const Call& call, std::string_view option);
 
 }  // namespace p2pchat

@@ -9,8 +9,6 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder /*add*/) {}
-
 int run(const Call& call) {
   require_arguments(call, 0, 0);
   std::vector<std::vector<std::string>> rows;
@@ -25,7 +23,7 @@ int run(const Call& call) {
 }  // namespace
 
 const Command kConfigCommand = {
-    "config", "", "print the settings in force and where each comes from", declare, run,
+    "config", "", "print the settings in force and where each comes from", {}, run,
 };
 
 }  // namespace p2pchat

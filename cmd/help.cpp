@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::string_view kExitStatusTopic = "exit-status";
 
-void declare(cxxopts::OptionAdder /*add*/) {}
-
 std::string exit_status_help() {
   std::vector<std::vector<std::string>> rows;
   for (const StatusRow& row : status_table()) {
@@ -24,14 +22,14 @@ std::string exit_status_help() {
 
 int run(const Call& call) {
   require_arguments(call, 0, 1);
-  if (call.arguments.empty()) {
+  if (call.arguments().empty()) {
     print(help_of_all());
-  } else if (call.arguments[0] == kExitStatusTopic) {
+  } else if (call.arguments()[0] == kExitStatusTopic) {
     print(exit_status_help());
-  } else if (const Command* command = find_command(call.arguments[0])) {
+  } else if (const Command* command = find_command(call.arguments()[0])) {
     print(help_of(*command));
   } else {
-    throw Error(Status::usage, "no help for " + in_quotes(call.arguments[0]), "p2pchat help");
+    throw Error(Status::usage, "no help for " + in_quotes(call.arguments()[0]), "p2pchat help");
   }
   return 0;
 }
@@ -39,7 +37,7 @@ int run(const Call& call) {
 }  // namespace
 
 const Command kHelpCommand = {
-    "help", "[COMMAND | exit-status]", "say how a command is used", declare, run,
+    "help", "[COMMAND | exit-status]", "say how a command is used", {}, run,
 };
 
 }  // namespace p2pchat

@@ -12,14 +12,13 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder add) {
-  add("bits", "Size of the keys: 2048, 3072 (default) or 4096", cxxopts::value<std::string>(),
-      "BITS");
-  add("if-missing", "Exit 0 and print the fingerprint when there is an identity already");
-  add("force", "Replace an identity that is there already");
-  add("public", "Print the identity's public key as PEM, create nothing");
-  add("fingerprint", "Print the identity's fingerprint, create nothing");
-}
+constexpr std::array kOptions = {
+    Option{"", "bits", "Size of the keys: 2048, 3072 (default) or 4096", "BITS"},
+    Option{"", "if-missing", "Exit 0 and print the fingerprint when there is an identity already"},
+    Option{"", "force", "Replace an identity that is there already"},
+    Option{"", "public", "Print the identity's public key as PEM, create nothing"},
+    Option{"", "fingerprint", "Print the identity's fingerprint, create nothing"},
+};
 
 unsigned bits_option(const Call& call) {
   const std::string text = call.text("bits").value_or(std::to_string(kDefaultKeyBits));
@@ -30,34 +29,34 @@ unsigned bits_option(const Call& call) {
 }
 
 void refuse_conflicts(const Call& call) {
-  const bool shows = call.flag("public") || call.flag("fingerprint");
-  const bool makes = call.has("bits") || call.flag("if-missing") || call.flag("force");
-  if (call.flag("public") && call.flag("fingerprint")) {
+  const bool shows = call.has("public") || call.has("fingerprint");
+  const bool makes = call.has("bits") || call.has("if-missing") || call.has("force");
+  if (call.has("public") && call.has("fingerprint")) {
     throw Error(Status::usage, "--public and --fingerprint exclude each other");
   }
   if (shows && makes) {
     throw Error(Status::usage, "--public and --fingerprint create nothing",
                 "leave out --bits, --if-missing and --force");
   }
-  if (call.flag("if-missing") && call.flag("force")) {
+  if (call.has("if-missing") && call.has("force")) {
     throw Error(Status::usage, "--if-missing and --force exclude each other");
   }
 }
 
 Present present_option(const Call& call) {
-  if (call.flag("if-missing")) return Present::keep;
-  return call.flag("force") ? Present::replace : Present::refuse;
+  if (call.has("if-missing")) return Present::keep;
+  return call.has("force") ? Present::replace : Present::refuse;
 }
 
 int run(const Call& call) {
   require_arguments(call, 0, 0);
   refuse_conflicts(call);
   const unsigned bits = bits_option(call);
-  if (call.flag("public")) {
+  if (call.has("public")) {
     print(load_identity(call.home).key.public_key().pem());
     return 0;
   }
-  if (call.flag("fingerprint")) {
+  if (call.has("fingerprint")) {
     print(fingerprint(load_identity(call.home).id) + "\n");
     return 0;
   }
@@ -81,7 +80,7 @@ const Command kKeygenCommand = {
     "keygen",
     "[--bits 2048|3072|4096] [--if-missing | --force] | --public | --fingerprint",
     "make this node's identity, or show it",
-    declare,
+    kOptions,
     run,
 };
 

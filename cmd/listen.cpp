@@ -18,18 +18,15 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder add) {
-  add("p,port", "Port to listen on, 0 for any free one", cxxopts::value<std::string>(), "PORT");
-  add("a,address", "Address to listen on (default: all)", cxxopts::value<std::string>(), "ADDR");
-  add("k,keep", "Go on until a signal");
-  add("n,count", "Go on until so many messages are written", cxxopts::value<std::string>(),
-      "COUNT");
-  add("W,timeout", "End with status 124 when the time is over first", cxxopts::value<std::string>(),
-      "TIME");
-  add("reply", "Answer each message with this text and a newline", cxxopts::value<std::string>(),
-      "TEXT");
-  add("raw", "Add no newline, escape nothing");
-}
+constexpr std::array kOptions = {
+    Option{"p", "port", "Port to listen on, 0 for any free one", "PORT"},
+    Option{"a", "address", "Address to listen on (default: all)", "ADDR"},
+    Option{"k", "keep", "Go on until a signal"},
+    Option{"n", "count", "Go on until so many messages are written", "COUNT"},
+    Option{"W", "timeout", "End with status 124 when the time is over first", "TIME"},
+    Option{"", "reply", "Answer each message with this text and a newline", "TEXT"},
+    Option{"", "raw", "Add no newline, escape nothing"},
+};
 
 std::uint16_t port_option(const Call& call, const Config& config) {
   const auto text = call.text("port");
@@ -53,7 +50,7 @@ std::string address_option(const Call& call, const Config& config) {
 std::optional<std::uint64_t> count_option(const Call& call) {
   const auto text = call.text("count");
   if (!text) return std::nullopt;
-  if (call.flag("keep")) throw Error(Status::usage, "-k and -n exclude each other");
+  if (call.has("keep")) throw Error(Status::usage, "-k and -n exclude each other");
   const auto count = parse_unsigned(*text, std::numeric_limits<std::uint32_t>::max());
   if (!count || *count == 0) throw Error(Status::usage, "not a count: " + in_quotes(*text));
   return count;
@@ -62,7 +59,7 @@ std::optional<std::uint64_t> count_option(const Call& call) {
 std::string reply_option(const Call& call) {
   auto text = call.text("reply");
   if (!text) return {};
-  if (!call.flag("raw")) *text += '\n';
+  if (!call.has("raw")) *text += '\n';
   if (text->size() > kMaxLetterBytes) {
     throw Error(Status::data, "the reply is longer than 1 MiB");
   }
@@ -93,11 +90,11 @@ int run(const Call& call) {
   ListenOptions options;
   options.address = address_option(call, config);
   options.port = port_option(call, config);
-  options.forever = call.flag("keep");
+  options.forever = call.has("keep");
   options.count = count_option(call);
   options.time_limit = time_option(call, "timeout");
   options.reply = reply_option(call);
-  options.format = formatter(call.flag("raw"));
+  options.format = formatter(call.has("raw"));
   const ListenEvents events{[](const std::string& address) { say("listening on " + address); },
                             say_stranger};
 
@@ -115,7 +112,7 @@ const Command kListenCommand = {
     "listen",
     "[-p PORT] [-a ADDR] [-k | -n COUNT] [-W TIME] [--reply TEXT] [--raw]",
     "receive messages and registrations",
-    declare,
+    kOptions,
     run,
 };
 

@@ -13,14 +13,13 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder add) {
-  add("pending", "List only strangers that wait to be accepted");
-  add("names", "List only the names of trusted peers");
-  add("json", "One JSON object a line");
-  add("as", "With accept: the name to give", cxxopts::value<std::string>(), "NAME");
-  add("expect", "With accept: refuse any other key than this one", cxxopts::value<std::string>(),
-      "SHA256:...");
-}
+constexpr std::array kOptions = {
+    Option{"", "pending", "List only strangers that wait to be accepted"},
+    Option{"", "names", "List only the names of trusted peers"},
+    Option{"", "json", "One JSON object a line"},
+    Option{"", "as", "With accept: the name to give", "NAME"},
+    Option{"", "expect", "With accept: refuse any other key than this one", "SHA256:..."},
+};
 
 std::string status_of(const PeerInfo& peer) {
   return peer.trusted ? "trusted" : "pending";
@@ -56,14 +55,14 @@ std::vector<std::string> row_of(const PeerInfo& peer) {
 void list(const Call& call, AddressBook& book) {
   std::vector<PeerInfo> peers = book.list();
   std::erase_if(peers, [&](const PeerInfo& peer) {
-    return (call.flag("pending") && peer.trusted) || (call.flag("names") && !peer.trusted);
+    return (call.has("pending") && peer.trusted) || (call.has("names") && !peer.trusted);
   });
   std::string text;
   std::vector<std::vector<std::string>> rows;
   for (const PeerInfo& peer : peers) {
-    if (call.flag("names")) {
+    if (call.has("names")) {
       text += peer.name + "\n";
-    } else if (call.flag("json")) {
+    } else if (call.has("json")) {
       text += json_of(peer);
     } else {
       rows.push_back(row_of(peer));
@@ -73,8 +72,8 @@ void list(const Call& call, AddressBook& book) {
 }
 
 void show(const Call& call, AddressBook& book) {
-  const PeerInfo peer = book.show(call.arguments[1]);
-  if (call.flag("json")) return print(json_of(peer));
+  const PeerInfo peer = book.show(call.arguments()[1]);
+  if (call.has("json")) return print(json_of(peer));
   print(table({{"name", peer.trusted ? peer.name : "-"},
                {"status", status_of(peer)},
                {"fingerprint", peer.fingerprint},
@@ -90,17 +89,17 @@ void accept(const Call& call, AddressBook& book) {
   const auto name = call.text("as");
   if (!name) {
     throw Error(Status::usage, "accept needs a name for the peer",
-                "p2pchat peers accept " + shell_word(call.arguments[1]) + " --as NAME");
+                "p2pchat peers accept " + shell_word(call.arguments()[1]) + " --as NAME");
   }
-  print(book.accept(call.arguments[1], *name, call.text("expect")).fingerprint + "\n");
+  print(book.accept(call.arguments()[1], *name, call.text("expect")).fingerprint + "\n");
 }
 
 void reject(const Call& call, AddressBook& book) {
-  book.reject(call.arguments[1]);
+  book.reject(call.arguments()[1]);
 }
 
 void remove(const Call& call, AddressBook& book) {
-  book.remove(call.arguments[1]);
+  book.remove(call.arguments()[1]);
 }
 
 struct Verb {
@@ -117,7 +116,7 @@ constexpr std::array kVerbs = {
 };
 
 const Verb& verb_of(const Call& call) {
-  const std::string name = call.arguments.empty() ? "" : call.arguments[0];
+  const std::string name = call.arguments().empty() ? "" : call.arguments()[0];
   const auto* verb =
       std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == name; });
   if (verb == kVerbs.end()) {
@@ -133,8 +132,8 @@ void refuse_conflicts(const Call& call, const Verb& verb) {
       throw Error(Status::usage, "--" + option + " does not go with " + verb_name);
     }
   }
-  const int forms = static_cast<int>(call.flag("pending")) + static_cast<int>(call.flag("names"));
-  if (forms > 1 || (call.flag("names") && call.flag("json"))) {
+  const int forms = static_cast<int>(call.has("pending")) + static_cast<int>(call.has("names"));
+  if (forms > 1 || (call.has("names") && call.has("json"))) {
     throw Error(Status::usage, "--names goes with neither --pending nor --json");
   }
 }
@@ -156,7 +155,7 @@ const Command kPeersCommand = {
     "[--pending | --names] [--json] | show PEER [--json] | "
     "accept SHA256:PREFIX --as NAME [--expect SHA256:...] | reject SHA256:PREFIX | remove PEER",
     "list peers, decide about strangers",
-    declare,
+    kOptions,
     run,
 };
 

@@ -17,14 +17,12 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder add) {
-  add("expect", "Refuse any other key than this one", cxxopts::value<std::string>(), "SHA256:...");
-  add("announce", "Where they can reach us: [HOST]:PORT, or none", cxxopts::value<std::string>(),
-      "ADDRESS");
-  add("as", "What we call ourselves (default: the login name)", cxxopts::value<std::string>(),
-      "MYNAME");
-  add("replace", "Let the key given by --expect take the place of the pinned one");
-}
+constexpr std::array kOptions = {
+    Option{"", "expect", "Refuse any other key than this one", "SHA256:..."},
+    Option{"", "announce", "Where they can reach us: [HOST]:PORT, or none", "ADDRESS"},
+    Option{"", "as", "What we call ourselves (default: the login name)", "MYNAME"},
+    Option{"", "replace", "Let the key given by --expect take the place of the pinned one"},
+};
 
 std::string login_name() {
   const passwd* entry = getpwuid(geteuid());
@@ -35,11 +33,11 @@ std::string login_name() {
 int run(const Call& call) {
   require_arguments(call, 1, 2);
   Registration registration;
-  registration.name = call.arguments[0];
-  if (call.arguments.size() > 1) registration.address = call.arguments[1];
+  registration.name = call.arguments()[0];
+  if (call.arguments().size() > 1) registration.address = call.arguments()[1];
   registration.expected = call.text("expect");
   registration.announced = call.text("announce");
-  registration.replace = call.flag("replace");
+  registration.replace = call.has("replace");
   registration.name_hint = call.text("as").value_or(login_name());
 
   const Config config = Config::load(call.home);
@@ -64,7 +62,7 @@ const Command kRegisterCommand = {
     "NAME [HOST[:PORT]] [--expect SHA256:...] [--announce [HOST]:PORT|none] [--as MYNAME] "
     "[--replace]",
     "get to know a peer, pin its key and introduce this node",
-    declare,
+    kOptions,
     run,
 };
 

@@ -14,29 +14,26 @@ namespace p2pchat {
 
 namespace {
 
-void declare(cxxopts::OptionAdder add) {
-  add("m,message", "The message; standard input is not read", cxxopts::value<std::string>(),
-      "TEXT");
-  add("f,file", "The message is in this file; standard input is not read",
-      cxxopts::value<std::string>(), "FILE");
-  add("q,quiet", "Do not print the reply");
-  add("W,timeout", "Give up after this time", cxxopts::value<std::string>(), "TIME");
-  add("id", "An id of your own: the same id is delivered once", cxxopts::value<std::string>(),
-      "ID");
-  add("binary", "Any bytes, not only UTF-8; implies --raw");
-  add("raw", "Take off no final newline, escape nothing");
-}
+constexpr std::array kOptions = {
+    Option{"m", "message", "The message; standard input is not read", "TEXT"},
+    Option{"f", "file", "The message is in this file; standard input is not read", "FILE"},
+    Option{"q", "quiet", "Do not print the reply"},
+    Option{"W", "timeout", "Give up after this time", "TIME"},
+    Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
+    Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
+    Option{"", "raw", "Take off no final newline, escape nothing"},
+};
 
 bool is_raw(const Call& call) {
-  return call.flag("raw") || call.flag("binary");
+  return call.has("raw") || call.has("binary");
 }
 
 void refuse_conflicts(const Call& call) {
-  if (call.arguments.empty()) {
+  if (call.arguments().empty()) {
     throw Error(Status::usage, "no peer to send to", "p2pchat send PEER < FILE");
   }
-  if (call.arguments.size() > 1) {
-    throw Error(Status::usage, "too many arguments: " + in_quotes(call.arguments[1]),
+  if (call.arguments().size() > 1) {
+    throw Error(Status::usage, "too many arguments: " + in_quotes(call.arguments()[1]),
                 "to send text from the command line, use -m");
   }
   if (call.has("message") && call.has("file")) {
@@ -45,8 +42,8 @@ void refuse_conflicts(const Call& call) {
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
     throw Error(Status::usage, "no message: standard input is a terminal",
-                "echo hi | p2pchat send " + shell_word(call.arguments[0]) +
-                    ", or p2pchat send -m hi " + shell_word(call.arguments[0]));
+                "echo hi | p2pchat send " + shell_word(call.arguments()[0]) +
+                    ", or p2pchat send -m hi " + shell_word(call.arguments()[0]));
   }
 }
 
@@ -71,7 +68,7 @@ void refuse_bad_body(const Call& call, const std::string& body) {
   if (body.size() > kMaxLetterBytes) {
     throw Error(Status::data, "the message is longer than 1 MiB");
   }
-  if (call.flag("binary")) return;
+  if (call.has("binary")) return;
   if (body.find('\0') != std::string::npos) {
     throw Error(Status::data, "the message holds a NUL byte", "--binary sends any bytes");
   }
@@ -86,7 +83,7 @@ std::string retry_command(const Call& call, const std::string& id) {
   std::string command = "p2pchat send --id " + escape_for_terminal(shell_word(id));
   std::string with;
   for (const char* flag : {"binary", "raw", "quiet"}) {
-    if (call.flag(flag)) command += std::string(" --") + flag;
+    if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
     const std::string word = shell_word(*text);
@@ -98,12 +95,12 @@ std::string retry_command(const Call& call, const std::string& id) {
   } else {
     with = " (with the same input)";
   }
-  return "to retry safely: " + command + " " + call.arguments[0] + with;
+  return "to retry safely: " + command + " " + call.arguments()[0] + with;
 }
 
 void print_reply(const Call& call, const std::string& peer, const std::string& reply) {
   const bool terminal = is_terminal(STDOUT_FILENO);
-  if (!call.flag("quiet")) {
+  if (!call.has("quiet")) {
     const bool escape = terminal && !is_raw(call);
     std::string text = escape ? escape_for_terminal(reply, "  ") : reply;
     if (escape && text.ends_with("\n  ")) text.erase(text.size() - 3);
@@ -121,14 +118,14 @@ void print_reply(const Call& call, const std::string& peer, const std::string& r
 int run(const Call& call) {
   refuse_conflicts(call);
   Letter letter;
-  letter.peer = call.arguments[0];
+  letter.peer = call.arguments()[0];
   letter.id = letter_id(call.text("id"));
   letter.id_text = call.text("id").value_or(letter.id);
   letter.retry_command = retry_command(call, letter.id_text);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);
-  outbox.require_peers(call.arguments);
+  outbox.require_peers(call.arguments());
   letter.body = read_message(call);
   refuse_bad_body(call, letter.body);
 
@@ -147,7 +144,7 @@ const Command kSendCommand = {
     "send",
     "[-m TEXT | -f FILE] [-q] [-W TIME] [--id ID] [--binary] [--raw] PEER",
     "send a message to a peer and wait for its acknowledgement",
-    declare,
+    kOptions,
     run,
 };
 

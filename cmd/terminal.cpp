@@ -13,8 +13,8 @@ std::string program = "p2pchat";
 
 }  // namespace
 
-void name_program(std::string_view name) {
-  program = name;
+void name_program(std::string_view words) {
+  program = words;
 }
 
 void say(std::string_view line) {

@@ -11,7 +11,7 @@
 namespace p2pchat {
 
 // The words before each message: "p2pchat send".
-void name_program(std::string_view program);
+void name_program(std::string_view words);
 
 // A line as it is: progress, notices, results for people.
 void say(std::string_view line);

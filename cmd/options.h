@@ -1,0 +1,34 @@
+// The options of a command as a table, from which come its parsing, its help and whatever else has
+// to know them; and what one call gave for them. The library behind it stays inside options.cpp.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace p2pchat {
+
+struct Option {
+  std::string_view letter;  // "p" for -p, or ""
+  std::string_view name;    // "port" for --port
+  std::string_view help;
+  std::string_view value = {};  // what it takes, as the help names it; "" for a flag
+};
+
+struct ParsedOptions {
+  bool help = false;
+  std::map<std::string, std::string, std::less<>> given;  // by name; a flag has no text
+  std::vector<std::string> arguments;                     // those that are no options
+};
+
+// Every command has -h and --help besides. Throws Error{usage} with `usage` as its hint.
+ParsedOptions parse_options(std::span<const Option> options, const std::vector<std::string>& words,
+                            const std::string& usage);
+
+// The lines of the help, one an option.
+std::string describe_options(std::span<const Option> options);
+
+}  // namespace p2pchat
