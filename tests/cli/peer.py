@@ -144,8 +144,8 @@ recorded_count = 0
 
 def serve_proxy(connection, options):
     """Passes one exchange on to --to and keeps both frames as --save/N.request and N.reply. From
-    the exchange --cut on a reply ends after half of its bytes; --after follows its NUL; of
-    the byte number --flip one bit is changed."""
+    the exchange --cut on a reply ends after half of its bytes; --after follows its NUL; its
+    byte number --flip one bit is changed."""
     global recorded_count
     with socket.create_connection(("127.0.0.1", options.to), PATIENCE) as server:
         server.settimeout(PATIENCE)
@@ -161,7 +161,7 @@ def serve_proxy(connection, options):
     if options.cut and number >= options.cut:
         reply = reply[: len(reply) // 2]
     if options.flip:
-        flipped = bytes([reply[options.flip] ^ 1])
+        flipped = b"B" if reply[options.flip] == ord("A") else b"A"
         reply = reply[: options.flip] + flipped + reply[options.flip + 1 :]
     connection.sendall(reply + options.after.encode())
 

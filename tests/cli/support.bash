@@ -24,9 +24,9 @@ STARTED=()                     # processes to end with the test
 
 homes_from() {
   export HOME="$FOLDER" # nothing may touch the user's own state
-  cp -a "$BATS_SUITE_TMPDIR/$1/." "$FOLDER"
+  cp -a "$HOMES/$1/." "$FOLDER"
 }
-strangers() { homes_from homes; }
+strangers() { homes_from strangers; }
 friends() { homes_from friends; }
 
 # ---- running p2pchat
