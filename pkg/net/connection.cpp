@@ -21,9 +21,9 @@ std::chrono::milliseconds time_for(std::size_t bytes) {
 
 }  // namespace
 
-Connection::Connection(std::uint64_t id, Poco::Net::StreamSocket socket, Source source)
+Connection::Connection(std::uint64_t id, const Poco::Net::StreamSocket& socket, Source source)
     : id_(id),
-      socket_(std::move(socket)),
+      socket_(socket),
       source_(std::move(source)),
       opened_(Clock::now()),
       deadline_(opened_ + kFrameTime) {}

@@ -35,7 +35,7 @@ class Connection {
     finished,   // to be closed
   };
 
-  Connection(std::uint64_t id, Poco::Net::StreamSocket socket, Source source);
+  Connection(std::uint64_t id, const Poco::Net::StreamSocket& socket, Source source);
 
   std::uint64_t id() const { return id_; }
   const Poco::Net::StreamSocket& socket() const { return socket_; }

@@ -12,7 +12,9 @@ std::size_t padded_length(std::size_t length) {
   constexpr std::size_t kLargestPower = 65'536;
   if (length <= kSmallest) return kSmallest;
   if (length <= kLargestPower) return std::bit_ceil(length);
-  const std::size_t step = std::bit_floor(length) / 8;
+  std::size_t power = kLargestPower;
+  while (power <= length / 2) power *= 2;
+  const std::size_t step = power / 8;
   return (length + step - 1) / step * step;
 }
 
