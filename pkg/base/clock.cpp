@@ -2,13 +2,26 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <ctime>
 
 namespace p2pchat {
 
+namespace {
+
+constexpr std::uint64_t kRunning = 0;  // a frozen clock never shows 1970
+std::atomic<std::uint64_t> frozen_at = kRunning;
+
+}  // namespace
+
 std::uint64_t unix_now() {
+  if (const std::uint64_t at = frozen_at; at != kRunning) return at;
   const std::time_t now = std::time(nullptr);
   return now < 0 ? 0 : static_cast<std::uint64_t>(now);
+}
+
+void freeze_unix_clock(std::optional<std::uint64_t> at) {
+  frozen_at = at.value_or(kRunning);
 }
 
 std::string rfc3339(std::uint64_t unix_seconds) {

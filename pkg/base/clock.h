@@ -3,12 +3,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace p2pchat {
 
 // Seconds since 1970-01-01T00:00:00Z, never negative.
 std::uint64_t unix_now();
+
+// For tests: unix_now() stays at that time, or goes on again.
+void freeze_unix_clock(std::optional<std::uint64_t> at);
 
 // RFC 3339, UTC, whole seconds: "2026-11-23T02:22:49Z".
 std::string rfc3339(std::uint64_t unix_seconds);

@@ -347,3 +347,13 @@ after() {
   assert_refusal register
   assert_log other-key # nothing about bob has left
 }
+
+# ---- the published scenarios
+
+@test "independent: it answers every published vector as the file says" {
+  expect 0 within_limits /usr/bin/python3 "$REPOSITORY/tests/peer/check_vectors.py" \
+    "$REPOSITORY/tests/vectors"
+  assert_match "$stdout" '^([0-9]{3,}) of ([0-9]{3,}) hold$'
+  assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+  echo "# $stdout" >&3
+}

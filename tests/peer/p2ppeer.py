@@ -16,6 +16,7 @@ statement, changed, bad, foreign, nothing. They exit 0 if the last one is that o
 """
 
 import argparse
+import functools
 import hashlib
 import ipaddress
 import json
@@ -41,9 +42,13 @@ class Refused(Exception):
     """A rule of the page is broken."""
 
 
-def need(condition, rule):
+class Weak(Refused):
+    """A public key that the key policy refuses."""
+
+
+def need(condition, rule, kind=Refused):
     if not condition:
-        raise Refused(rule)
+        raise kind(rule)
 
 
 def now():
@@ -152,12 +157,15 @@ def check(claims, rules):
 def key_of(members):
     """The key of a JWK, by the key policy."""
     need(isinstance(members, dict) and members.keys() == {"kty", "n", "e"}, "members of a key")
-    need(members["kty"] == "RSA" and members["e"] == "AQAB" and isinstance(members["n"], str), "key")
+    need(members["kty"] == "RSA" and isinstance(members["e"], str) and isinstance(members["n"], str), "key")
     need(len(members["n"]) <= 16384, "key too long")
-    modulus = octets(members["n"])
-    need(modulus[:1] != b"\0" and 2048 <= int.from_bytes(modulus, "big").bit_length() <= 4096, "size of key")
-    need(modulus[-1] % 2 == 1, "even modulus")
+    policy(octets(members["n"]), octets(members["e"]))
     return jwk.JWK(**members)
+
+
+def policy(modulus, exponent):
+    need(modulus[:1] != b"\0" and 2048 <= int.from_bytes(modulus, "big").bit_length() <= 4096, "size of key", Weak)
+    need(exponent == b"\1\0\1" and modulus[-1] % 2 == 1, "exponent or modulus", Weak)
 
 
 def public(key):
@@ -166,6 +174,12 @@ def public(key):
 
 def size(key):
     return len(octets(public(key)["n"]))
+
+
+@functools.lru_cache(maxsize=None)
+def private_key(text):
+    """Reading one takes longer than using it."""
+    return jwk.JWK.from_json(text)
 
 
 def new_key():
@@ -297,14 +311,14 @@ class Node:
         """Seals to the stored statement of the peer, once more if that is not the newest."""
         for attempt in (1, 2):
             frame, sent = self.seal(self.peers[pin]["ek"], typ, claims)
-            ack, word = self.judge(ask(where, frame), pin, sent)
+            ack, word = self.judge(ask(where, frame), pin, sent, attempt)
             print(word, file=sys.stderr)
-            if word != "newer" or attempt == 2:
-                return ack, word if word != "newer" else "statement"
+            if word != "newer":
+                return ack, word
         raise AssertionError
 
-    def judge(self, reply, pin, sent):
-        """What a client makes of the reply: the ack, if it is one, and a word."""
+    def judge(self, reply, pin, sent, attempt=1):
+        """What a client makes of the reply: the ack, if it is one, and a word. sent: None for keys."""
         try:
             if reply is None:
                 return None, "nothing"
@@ -313,10 +327,18 @@ class Node:
             first = json_object(octets(reply.split(".")[0]))
             if not (isinstance(first.get("typ"), str) and first["typ"].startswith("p2pchat")):
                 return None, "foreign"
+        except Weak:
+            return None, "weak"
         except Refused:
             return None, "foreign"
         try:
-            return self.read_ack(reply, pin, sent) if reply.count(".") == 4 else self.read_news(reply, pin)
+            if sent is None:
+                return None, self.read_keys(reply, pin)
+            if reply.count(".") == 4:
+                return self.read_ack(reply, pin, sent)
+            return None, self.read_news(reply, pin, attempt)
+        except Weak:
+            return None, "weak"
         except Refused:
             return None, "bad"
 
@@ -336,17 +358,28 @@ class Node:
                 pass
         return ack, ack["st"]
 
-    def read_news(self, token, pin):
+    def read_news(self, token, pin, attempt=1):
         claims, stored = read_statement(token), self.peers[pin]
         if claims["iss"] != pin:
-            return None, "changed"
+            return "changed"
         if claims["seq"] > stored["seq"]:
+            if attempt == 2:
+                return "statement"
             need(claims["exp"] > now(), "expired")
             self.peers[pin].update(seq=claims["seq"], ek=claims["ek"])
             self.save()
-            return None, "newer"
+            return "newer"
         need(claims["seq"] < stored["seq"] or claims["ek"] == stored["ek"], "two keys under one number")
-        return None, "statement"
+        return "statement"
+
+    def read_keys(self, token, pin):
+        claims = read_statement(token)
+        if pin not in (None, claims["iss"]):
+            return "changed"
+        stored = self.peers.get(claims["iss"], {"seq": -1})
+        need(claims["seq"] > stored["seq"] or (claims["seq"], claims["ek"]) == (stored["seq"], stored["ek"]), "old keys")
+        need(claims["exp"] > now(), "expired")
+        return "taken"
 
     # -- as a listener
 
@@ -365,7 +398,7 @@ class Node:
         """The encryption key that the header of a sealed request names, and if it is the newest."""
         header = json_object(header)
         for index, kept in enumerate(reversed(self.state["keys"])):
-            key = jwk.JWK(**kept["key"])
+            key = private_key(json.dumps(kept["key"]))
             if header == {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": key.thumbprint(),
                           "typ": "p2pchat+jwe", "cty": "JWT"}:
                 return key, index == 0
@@ -383,7 +416,8 @@ class Node:
         header, payload, _ = segments(token, 3)
         header, claims = json_object(header), json_object(payload)
         typ, kid = header.get("typ"), header.get("kid")
-        need(typ in WORDS and header == {"alg": "PS256", "kid": kid, "typ": typ} and digest(kid), "header")
+        need(typ in (MESSAGE, REGISTRATION) and header == {"alg": "PS256", "kid": kid, "typ": typ} and digest(kid),
+             "header")
         stored = self.peers.get(kid)
         need(stored or typ == REGISTRATION, "unknown sender")
         introduced = read_statement(claims.get("keys")) if typ == REGISTRATION and digest(kid) and isinstance(
@@ -447,13 +481,15 @@ class Node:
 
 
 def pem_thumbprint(text):
-    need(len(text) <= 16384, "PEM too long")
+    need(len(text) <= 16384 and text.count("-----BEGIN") == 1, "one PEM")
+    need(text.rstrip("\r\n\t ").endswith("-----END PUBLIC KEY-----"), "nothing behind it")
     try:
         numbers = serialization.load_pem_public_key(text.encode()).public_numbers()
-        return jwk.JWK(kty="RSA", e="AQAB", n=base64url_encode(
-            numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big"))).thumbprint()
     except (ValueError, AttributeError) as error:
         raise Refused("PEM") from error
+    modulus, exponent = (n.to_bytes((n.bit_length() + 7) // 8, "big") for n in (numbers.n, numbers.e))
+    policy(modulus, exponent)
+    return jwk.JWK(kty="RSA", e="AQAB", n=base64url_encode(modulus)).thumbprint()
 
 
 def ask(where, frame):
@@ -596,12 +632,12 @@ def serve(options):
 
 def register(options):
     node = Node(options.dir)
-    claims = read_statement(ask(options.where, "keys") or "")
+    reply = ask(options.where, "keys")
+    _, word = node.judge(reply, options.to, None)
+    need(word == "taken", word)
+    claims = read_statement(reply)
     pin = claims["iss"]
-    need(claims["exp"] > now() and options.to in (None, pin), "not the expected key")
-    known = pin in node.peers
     peer = node.peers.setdefault(pin, {"standing": "trusted", "iat": 0, "seq": 0})
-    need((claims["seq"], claims["ek"]) >= (peer["seq"], peer.get("ek", claims["ek"])) or not known, "old keys")
     peer.update({part: claims[part] for part in ("seq", "jwk", "ek")})
     keys = node.state["keys"][0]["statement"] if options.old_keys else node.statement()
     claims = node.claims(options, REGISTRATION, pin, keys=keys, addr=options.addr, name=options.name)

@@ -35,6 +35,14 @@ TEST_CASE("clock: the time zone of the user changes nothing") {
   CHECK(text == "2023-11-14T22:13:20Z");
 }
 
+TEST_CASE("clock: a frozen clock stands until it goes on") {
+  freeze_unix_clock(1'700'000'000);
+  const std::uint64_t frozen = unix_now();
+  freeze_unix_clock(std::nullopt);
+  CHECK(frozen == 1'700'000'000);
+  CHECK(unix_now() > frozen);
+}
+
 TEST_CASE("clock: the wall clock counts seconds since 1970") {
   const std::uint64_t now = unix_now();
   CHECK(now > 1'700'000'000);    // milliseconds or days would be out of

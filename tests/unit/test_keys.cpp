@@ -1,10 +1,12 @@
 #include "test_keys.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include "crypto/evp.h"
@@ -214,20 +216,57 @@ std::string with_changed_character(std::string token, std::size_t position) {
   return token;
 }
 
-std::string sign_pss(const RsaPrivateKey& key, std::string_view message, int salt_bytes) {
+namespace {
+
+std::string signature(const RsaPrivateKey& key, std::string_view message,
+                      const std::function<bool(EVP_PKEY_CTX*)>& set) {
   EVP_MD_CTX* digest = EVP_MD_CTX_new();
   EVP_PKEY_CTX* context = nullptr;
   std::size_t size = key.bytes();
   std::string signature(size, '\0');
   const bool done =
       EVP_DigestSignInit(digest, &context, EVP_sha256(), nullptr, native(key)) == 1 &&
-      EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
-      EVP_PKEY_CTX_set_rsa_pss_saltlen(context, salt_bytes) > 0 &&
+      set(context) &&
       EVP_DigestSign(digest, reinterpret_cast<unsigned char*>(signature.data()), &size,
                      reinterpret_cast<const unsigned char*>(message.data()), message.size()) == 1;
   EVP_MD_CTX_free(digest);
   require(done, "signing");
   return signature;
+}
+
+}  // namespace
+
+std::string sign_pss(const RsaPrivateKey& key, std::string_view message, int salt_bytes) {
+  return signature(key, message, [&](EVP_PKEY_CTX* context) {
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(context, salt_bytes) > 0;
+  });
+}
+
+std::string private_exponent(const RsaPrivateKey& key) {
+  BIGNUM* d = nullptr;
+  require(EVP_PKEY_get_bn_param(native(key), "d", &d) == 1, "reading a key");
+  std::string bytes(static_cast<std::size_t>(BN_num_bytes(d)), '\0');
+  BN_bn2bin(d, reinterpret_cast<unsigned char*>(bytes.data()));
+  BN_clear_free(d);
+  return bytes;
+}
+
+std::string sign_pkcs1(const RsaPrivateKey& key, std::string_view message) {
+  return signature(key, message, [](EVP_PKEY_CTX* context) {
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0;
+  });
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view message) {
+  std::string tag(EVP_MAX_MD_SIZE, '\0');
+  unsigned size = 0;
+  require(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+               reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+               reinterpret_cast<unsigned char*>(tag.data()), &size) != nullptr,
+          "an HMAC");
+  tag.resize(size);
+  return tag;
 }
 
 std::string encrypted_pem(const RsaPrivateKey& key, std::string passphrase) {

@@ -77,6 +77,11 @@ std::string with_changed_character(std::string token, std::size_t position);
 
 // RSASSA-PSS with SHA-256 and a salt of any length; -3 is OpenSSL's "as long as possible".
 std::string sign_pss(const RsaPrivateKey& key, std::string_view message, int salt_bytes);
+// d, big-endian.
+std::string private_exponent(const RsaPrivateKey& key);
+// RSASSA-PKCS1-v1_5 with SHA-256.
+std::string sign_pkcs1(const RsaPrivateKey& key, std::string_view message);
+std::string hmac_sha256(std::string_view key, std::string_view message);
 // The PKCS#8 form of RFC 5958 and the older one with Proc-Type headers.
 std::string encrypted_pem(const RsaPrivateKey& key, std::string passphrase);
 std::string encrypted_traditional_pem(const RsaPrivateKey& key, std::string passphrase);
