@@ -43,7 +43,7 @@ std::string help_of_all() {
   for (const Command* command : kCommands) {
     rows.push_back({"  " + std::string(command->name), std::string(command->summary)});
   }
-  return "usage: p2pchat [--home DIR] COMMAND [OPTIONS] [ARGUMENTS]\n"
+  return "usage: p2pchat [--home DIR] [--passphrase-file FILE] COMMAND [OPTIONS] [ARGUMENTS]\n"
          "       p2pchat --help | --version\n\n"
          "Encrypted peer-to-peer messages for the Unix shell.\n\ncommands:\n" +
          table(rows) +

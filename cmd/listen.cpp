@@ -1,4 +1,5 @@
 // p2pchat listen: receive messages and registrations.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "command.h"
 #include "node/config.h"
+#include "node/inetd.h"
 #include "node/listener.h"
 #include "node/outbox.h"
 #include "terminal.h"
@@ -25,6 +27,9 @@ constexpr std::array kOptions = {
     Option{"n", "count", "Go on until so many messages are written", "COUNT"},
     Option{"W", "timeout", "End with status 124 when the time is over first", "TIME"},
     Option{"", "reply", "Answer each message with this text and a newline", "TEXT"},
+    Option{"", "trust", "Whom to trust: pinned (default), or first-use, strangers that register",
+           "pinned|first-use"},
+    Option{"", "inetd", "Serve one exchange on descriptors 0 and 1"},
     Option{"", "raw", "Add no newline, escape nothing"},
 };
 
@@ -66,6 +71,13 @@ std::string reply_option(const Call& call) {
   return *text;
 }
 
+bool first_use_option(const Call& call) {
+  const std::string text = call.text("trust").value_or("pinned");
+  if (text == "first-use") return true;
+  if (text == "pinned") return false;
+  throw Error(Status::usage, "not a policy: " + in_quotes(text), "pinned or first-use");
+}
+
 // On a terminal one record a message, whose text cannot pass for another record; elsewhere the
 // body.
 Formatter formatter(bool raw) {
@@ -80,12 +92,46 @@ Formatter formatter(bool raw) {
 }
 
 void say_stranger(const Stranger& stranger) {
-  say("pending: " + stranger.fingerprint + " calls itself " + in_double_quotes(stranger.hint) +
-      "; accept with: " + stranger.accept_command);
+  const std::string who =
+      stranger.fingerprint + " calls itself " + in_double_quotes(stranger.hint) + "; ";
+  if (stranger.name.empty()) {
+    say("pending: " + who + "accept with: " + stranger.accept_command);
+  } else {
+    say("trusted (first use): " + who + "its name here is " + stranger.name +
+        ", compare keys with: p2pchat peers verify " + stranger.name);
+  }
+  if (stranger.claimed_name.empty()) return;
+  say("changed key? " + stranger.fingerprint + " claims the address " + stranger.claimed_address +
+      " of " + in_quotes(stranger.claimed_name) + ", which is pinned to " +
+      stranger.claimed_fingerprint + "; if its key has changed: " + stranger.replace_command);
+}
+
+// Nothing but the exchange may be written where standard error is the connection, too.
+bool is_connection(int descriptor) {
+  struct stat streams[2] = {};
+  return fstat(STDOUT_FILENO, &streams[0]) == 0 && fstat(descriptor, &streams[1]) == 0 &&
+         S_ISSOCK(streams[1].st_mode) && streams[0].st_ino == streams[1].st_ino &&
+         streams[0].st_dev == streams[1].st_dev;
+}
+
+int run_inetd(const Call& call) {
+  for (const std::string option : {"port", "address", "keep", "count", "timeout"}) {
+    if (call.has(option)) {
+      throw Error(Status::usage, "--" + option + " does not go with --inetd");
+    }
+  }
+  InboxRules rules;
+  rules.reply = reply_option(call);
+  rules.first_use = first_use_option(call);
+  serve_inetd(call.home, Config::load(call.home), rules, [](const Stranger& stranger) {
+    if (!is_connection(STDERR_FILENO)) say_stranger(stranger);
+  });
+  return 0;
 }
 
 int run(const Call& call) {
   require_arguments(call, 0, 0);
+  if (call.has("inetd")) return run_inetd(call);
   const Config config = Config::load(call.home);
   ListenOptions options;
   options.address = address_option(call, config);
@@ -93,7 +139,8 @@ int run(const Call& call) {
   options.forever = call.has("keep");
   options.count = count_option(call);
   options.time_limit = time_option(call, "timeout");
-  options.reply = reply_option(call);
+  options.rules.reply = reply_option(call);
+  options.rules.first_use = first_use_option(call);
   options.format = formatter(call.has("raw"));
   const ListenEvents events{[](const std::string& address) { say("listening on " + address); },
                             say_stranger};
@@ -110,7 +157,9 @@ int run(const Call& call) {
 
 const Command kListenCommand = {
     "listen",
-    "[-p PORT] [-a ADDR] [-k | -n COUNT] [-W TIME] [--reply TEXT] [--raw]",
+    "[-p PORT] [-a ADDR] [-k | -n COUNT] [-W TIME] [--reply TEXT] [--trust pinned|first-use] "
+    "[--raw] "
+    "| --inetd [--reply TEXT] [--trust pinned|first-use] [--raw]",
     "receive messages and registrations",
     kOptions,
     run,

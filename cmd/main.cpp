@@ -22,9 +22,20 @@ constexpr mode_t kPrivateMask = 077;
 // Our own options end at the first word that is none: `p2pchat [--home DIR] COMMAND ...`.
 int run(std::vector<std::string> words) {
   std::optional<std::string> home;
+  std::optional<std::string> passphrase_file;
   auto word = words.begin();
+  // "--home DIR" or "--home=DIR".
+  const auto takes_value = [&](const std::string& option, std::optional<std::string>& value) {
+    if (word->starts_with(option + "=")) {
+      value = word->substr(option.size() + 1);
+      return true;
+    }
+    if (*word != option) return false;
+    if (word + 1 == words.end()) throw Error(Status::usage, option + " needs a value");
+    value = *++word;
+    return true;
+  };
   for (; word != words.end() && word->starts_with('-'); ++word) {
-    constexpr std::string_view kHomeEquals = "--home=";
     if (*word == "-h" || *word == "--help") {
       print(help_of_all());
       return 0;
@@ -33,13 +44,7 @@ int run(std::vector<std::string> words) {
       print("p2pchat " P2PCHAT_VERSION "\n");
       return 0;
     }
-    if (word->starts_with(kHomeEquals)) {
-      home = word->substr(kHomeEquals.size());
-    } else if (*word == "--home" && word + 1 != words.end()) {
-      home = *++word;
-    } else if (*word == "--home") {
-      throw Error(Status::usage, "--home needs a folder");
-    } else {
+    if (!takes_value("--home", home) && !takes_value("--passphrase-file", passphrase_file)) {
       throw Error(Status::usage, "unknown option " + in_quotes(*word), "p2pchat --help");
     }
   }
@@ -49,7 +54,7 @@ int run(std::vector<std::string> words) {
     throw Error(Status::usage, "unknown command " + in_quotes(*word), "p2pchat --help");
   }
   name_program("p2pchat " + std::string(command->name));
-  return run_command(*command, Home::locate(home), {word + 1, words.end()});
+  return run_command(*command, Home::locate(home, passphrase_file), {word + 1, words.end()});
 }
 
 int fail(Status status, std::string_view text, std::string_view hint) {

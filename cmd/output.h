@@ -16,7 +16,7 @@ void print(std::string_view bytes);
 // One JSON object on one line, members in this order. Text that is not UTF-8 is replaced by U+FFFD.
 struct JsonField {
   std::string name;
-  std::variant<std::string, std::uint64_t, std::nullptr_t> value;
+  std::variant<std::string, std::uint64_t, std::int64_t, std::nullptr_t> value;
 };
 std::string json_line(const std::vector<JsonField>& fields);
 

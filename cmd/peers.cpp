@@ -1,13 +1,19 @@
 // p2pchat peers: whom this node knows, and whom it trusts.
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "command.h"
 #include "node/address_book.h"
+#include "node/config.h"
+#include "node/identity.h"
+#include "node/outbox.h"
+#include "node/ping.h"
 #include "output.h"
+#include "terminal.h"
 
 namespace p2pchat {
 
@@ -16,13 +22,45 @@ namespace {
 constexpr std::array kOptions = {
     Option{"", "pending", "List only strangers that wait to be accepted"},
     Option{"", "names", "List only the names of trusted peers"},
+    Option{"z", "null", "End each line of --names and --porcelain with NUL"},
     Option{"", "json", "One JSON object a line"},
+    Option{"", "porcelain", "Lines that never change their form", "v1"},
     Option{"", "as", "With accept: the name to give", "NAME"},
     Option{"", "expect", "With accept: refuse any other key than this one", "SHA256:..."},
+    Option{"", "confirm", "With verify: the digits are the same on both sides"},
+    Option{"W", "timeout", "With ping: give up after this time", "TIME"},
 };
 
-std::string status_of(const PeerInfo& peer) {
-  return peer.trusted ? "trusted" : "pending";
+// ---- how a peer is shown
+
+// One word.
+std::string status_word(const PeerInfo& peer) {
+  switch (peer.status) {
+    case PeerStatus::pending:
+      return "pending";
+    case PeerStatus::blocked:
+      return "blocked";
+    case PeerStatus::trusted:
+      break;
+  }
+  switch (peer.trust) {
+    case Trust::first_use:
+      return "first-use";
+    case Trust::verified:
+      return "verified";
+    case Trust::accepted:
+      break;
+  }
+  return "trusted";
+}
+
+std::string status_text(const PeerInfo& peer) {
+  const std::string word = status_word(peer);
+  return word == "first-use" ? "trusted (first use)" : word;
+}
+
+std::string or_dash(const std::string& text) {
+  return text.empty() ? "-" : text;
 }
 
 std::string time_text(std::uint64_t time) {
@@ -36,7 +74,7 @@ JsonField time_field(std::string name, std::uint64_t time) {
 
 std::string json_of(const PeerInfo& peer) {
   return json_line({{"name", peer.name},
-                    {"status", status_of(peer)},
+                    {"status", status_word(peer)},
                     {"address", peer.address},
                     {"fingerprint", peer.fingerprint},
                     {"calls_itself", peer.hint},
@@ -44,24 +82,39 @@ std::string json_of(const PeerInfo& peer) {
                     time_field("last_seen", peer.last_seen)});
 }
 
+// Frozen: tests/cli/peers.golden. Scripts rely on each field and its place.
+std::string porcelain_of(const PeerInfo& peer) {
+  std::string line;
+  for (const std::string& field : {status_word(peer), or_dash(peer.name), or_dash(peer.address),
+                                   peer.fingerprint, std::to_string(peer.last_seen)}) {
+    line += field + "\t";
+  }
+  return line + in_double_quotes(peer.hint);
+}
+
 std::vector<std::string> row_of(const PeerInfo& peer) {
-  std::vector<std::string> row = {peer.trusted ? peer.name : "-", status_of(peer),
-                                  peer.address.empty() ? "-" : peer.address, peer.fingerprint,
-                                  time_text(peer.last_seen)};
-  if (!peer.trusted) row.push_back("calls itself " + in_double_quotes(peer.hint));
+  std::vector<std::string> row = {or_dash(peer.name), status_text(peer), or_dash(peer.address),
+                                  peer.fingerprint, time_text(peer.last_seen)};
+  if (peer.name.empty()) row.push_back("calls itself " + in_double_quotes(peer.hint));
   return row;
 }
 
-void list(const Call& call, AddressBook& book) {
-  std::vector<PeerInfo> peers = book.list();
+// ---- the verbs
+
+void list(const Call& call) {
+  std::vector<PeerInfo> peers = AddressBook(call.home).list();
   std::erase_if(peers, [&](const PeerInfo& peer) {
-    return (call.has("pending") && peer.trusted) || (call.has("names") && !peer.trusted);
+    return (call.has("pending") && peer.status != PeerStatus::pending) ||
+           (call.has("names") && peer.status != PeerStatus::trusted);
   });
+  const char end = call.has("null") ? '\0' : '\n';
   std::string text;
   std::vector<std::vector<std::string>> rows;
   for (const PeerInfo& peer : peers) {
     if (call.has("names")) {
-      text += peer.name + "\n";
+      text += peer.name + end;
+    } else if (call.has("porcelain")) {
+      text += porcelain_of(peer) + end;
     } else if (call.has("json")) {
       text += json_of(peer);
     } else {
@@ -71,80 +124,168 @@ void list(const Call& call, AddressBook& book) {
   print(text + table(rows));
 }
 
-void show(const Call& call, AddressBook& book) {
-  const PeerInfo peer = book.show(call.arguments()[1]);
+void show(const Call& call) {
+  const PeerInfo peer = AddressBook(call.home).show(call.arguments()[1]);
   if (call.has("json")) return print(json_of(peer));
-  print(table({{"name", peer.trusted ? peer.name : "-"},
-               {"status", status_of(peer)},
+  print(table({{"name", or_dash(peer.name)},
+               {"status", status_text(peer)},
                {"fingerprint", peer.fingerprint},
-               {"address", peer.address.empty() ? "-" : peer.address},
-               {"announced", peer.announced_address.empty() ? "-" : peer.announced_address},
+               {"address", or_dash(peer.address)},
+               {"announced", or_dash(peer.announced_address)},
+               {"via", or_dash(escape_for_terminal(peer.via))},
                {"calls itself", in_double_quotes(peer.hint)},
                {"first seen", time_text(peer.first_seen)},
                {"last seen", time_text(peer.last_seen)},
                {"keys until", time_text(peer.keys_expire)}}));
 }
 
-void accept(const Call& call, AddressBook& book) {
+void accept(const Call& call) {
+  const std::string& stranger = call.arguments()[1];
   const auto name = call.text("as");
   if (!name) {
     throw Error(Status::usage, "accept needs a name for the peer",
-                "p2pchat peers accept " + shell_word(call.arguments()[1]) + " --as NAME");
+                "p2pchat peers accept " + shell_word(stranger) + " --as NAME");
   }
-  print(book.accept(call.arguments()[1], *name, call.text("expect")).fingerprint + "\n");
+  print(AddressBook(call.home).accept(stranger, *name, call.text("expect")).fingerprint + "\n");
 }
 
-void reject(const Call& call, AddressBook& book) {
-  book.reject(call.arguments()[1]);
+void verify(const Call& call) {
+  AddressBook book(call.home);
+  const std::string& peer = call.arguments()[1];
+  if (call.has("confirm")) return book.confirm(peer);
+  print(book.digits(peer, load_identity(call.home).id) + "\n");
 }
 
-void remove(const Call& call, AddressBook& book) {
-  book.remove(call.arguments()[1]);
+std::string json_of(const Ping& ping, const std::string& peer, Status status) {
+  std::vector<JsonField> fields = {
+      {"peer", peer}, {"address", ping.address}, {"status", static_cast<std::uint64_t>(status)}};
+  const auto text_or_null = [](std::string name, const std::optional<std::string>& text) {
+    return text ? JsonField{std::move(name), *text} : JsonField{std::move(name), nullptr};
+  };
+  std::optional<std::string> layer;
+  std::optional<std::string> why;
+  if (ping.failed) layer = layer_name(*ping.failed);
+  if (ping.error) why = ping.error->what();
+  fields.push_back(text_or_null("failed", layer));
+  fields.push_back(text_or_null("error", why));
+  if (ping.clock_ahead_seconds) {
+    fields.push_back({"clock_ahead", *ping.clock_ahead_seconds});
+  } else {
+    fields.push_back({"clock_ahead", nullptr});
+  }
+  for (const auto& [passed, time] : ping.passed) {
+    const std::string name = layer_name(passed) + "_us";
+    if (time) {
+      fields.push_back({name, static_cast<std::uint64_t>(time->count())});
+    } else {
+      fields.push_back({name, nullptr});
+    }
+  }
+  return json_line(fields);
+}
+
+std::string text_of(const Ping& ping) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [layer, time] : ping.passed) {
+    rows.push_back({layer_name(layer), "ok", time ? std::to_string(time->count()) + " us" : ""});
+  }
+  if (ping.failed) rows.push_back({layer_name(*ping.failed), "failed"});
+  return table(rows);
+}
+
+void ping(const Call& call) {
+  const std::string& peer = call.arguments()[1];
+  const Config config = Config::load(call.home);
+  const auto time = send_time(config, time_option(call, "timeout"), 0);
+  const Ping result = ping_peer(call.home, config, peer, time);
+  const Status status = result.error ? result.error->status() : Status::ok;
+  print(call.has("json") ? json_of(result, peer, status) : text_of(result));
+  if (!result.error) return;
+  throw Error(status, layer_name(*result.failed) + ": " + result.error->what(),
+              result.error->hint());
 }
 
 struct Verb {
   std::string_view name;
-  void (*run)(const Call& call, AddressBook& book);
-  std::string_view options;  // those that it takes, each after a space
+  std::size_t arguments;     // after the verb
+  std::string_view options;  // those that it takes, each between spaces
+  void (*run)(const Call& call);
 };
+
+void block(const Call& call) {
+  AddressBook(call.home).block(call.arguments()[1]);
+}
+void unblock(const Call& call) {
+  AddressBook(call.home).unblock(call.arguments()[1]);
+}
+void reject(const Call& call) {
+  AddressBook(call.home).reject(call.arguments()[1]);
+}
+void remove(const Call& call) {
+  AddressBook(call.home).remove(call.arguments()[1]);
+}
+void rename(const Call& call) {
+  AddressBook(call.home).rename(call.arguments()[1], call.arguments()[2]);
+}
+void export_card(const Call& call) {
+  print(AddressBook(call.home).card(call.arguments()[1]) + "\n");
+}
+
 constexpr std::array kVerbs = {
-    Verb{"", list, " pending names json"},
-    Verb{"show", show, " json"},
-    Verb{"accept", accept, " as expect"},
-    Verb{"reject", reject, ""},
-    Verb{"remove", remove, ""},
+    Verb{"", 0, " pending names null json porcelain ", list},
+    Verb{"show", 1, " json ", show},
+    Verb{"accept", 1, " as expect ", accept},
+    Verb{"reject", 1, "", reject},
+    Verb{"block", 1, "", block},
+    Verb{"unblock", 1, "", unblock},
+    Verb{"remove", 1, "", remove},
+    Verb{"rename", 2, "", rename},
+    Verb{"export", 1, "", export_card},
+    Verb{"verify", 1, " confirm ", verify},
+    Verb{"ping", 1, " json timeout ", ping},
 };
 
 const Verb& verb_of(const Call& call) {
   const std::string name = call.arguments().empty() ? "" : call.arguments()[0];
   const auto* verb =
       std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == name; });
-  if (verb == kVerbs.end()) {
-    throw Error(Status::usage, "unknown verb " + in_quotes(name), "show, accept, reject or remove");
-  }
-  return *verb;
+  if (verb != kVerbs.end()) return *verb;
+  std::string known;
+  for (const Verb& v : kVerbs) known += v.name.empty() ? "" : " " + std::string(v.name);
+  throw Error(Status::usage, "unknown verb " + in_quotes(name), "one of:" + known);
 }
 
 void refuse_conflicts(const Call& call, const Verb& verb) {
-  for (const std::string option : {"pending", "names", "json", "as", "expect"}) {
-    if (call.has(option) && verb.options.find(" " + option) == std::string_view::npos) {
+  for (const Option& option : kOptions) {
+    const std::string name(option.name);
+    if (call.has(name) && verb.options.find(" " + name + " ") == std::string_view::npos) {
       const std::string verb_name = verb.name.empty() ? "a list" : std::string(verb.name);
-      throw Error(Status::usage, "--" + option + " does not go with " + verb_name);
+      throw Error(Status::usage, "--" + name + " does not go with " + verb_name);
     }
   }
-  const int forms = static_cast<int>(call.has("pending")) + static_cast<int>(call.has("names"));
-  if (forms > 1 || (call.has("names") && call.has("json"))) {
-    throw Error(Status::usage, "--names goes with neither --pending nor --json");
+  std::vector<std::string> forms;
+  for (const std::string form : {"names", "json", "porcelain"}) {
+    if (call.has(form)) forms.push_back("--" + form);
+  }
+  if (call.has("names") && call.has("pending")) forms.emplace_back("--pending");
+  if (forms.size() > 1) {
+    throw Error(Status::usage, forms[0] + " and " + forms[1] + " exclude each other");
+  }
+  if (call.has("null") && !call.has("names") && !call.has("porcelain")) {
+    throw Error(Status::usage, "-z goes with --names or --porcelain alone");
+  }
+  if (const auto version = call.text("porcelain"); version && *version != "v1") {
+    throw Error(Status::usage, "no porcelain " + in_quotes(*version), "--porcelain=v1");
   }
 }
 
 int run(const Call& call) {
   const Verb& verb = verb_of(call);
   refuse_conflicts(call, verb);
-  const std::size_t wanted = verb.name.empty() ? 0 : 2;
+  const std::size_t wanted = verb.name.empty() ? 0 : verb.arguments + 1;
   require_arguments(call, wanted, wanted);
-  AddressBook book(call.home);
-  verb.run(call, book);
+  call.home.require_identity();
+  verb.run(call);
   return 0;
 }
 
@@ -152,9 +293,11 @@ int run(const Call& call) {
 
 const Command kPeersCommand = {
     "peers",
-    "[--pending | --names] [--json] | show PEER [--json] | "
-    "accept SHA256:PREFIX --as NAME [--expect SHA256:...] | reject SHA256:PREFIX | remove PEER",
-    "list peers, decide about strangers",
+    "[--pending | --names [-z]] [--json | --porcelain=v1 [-z]] | show PEER [--json] | "
+    "accept SHA256:PREFIX --as NAME [--expect SHA256:...] | reject SHA256:PREFIX | block PEER | "
+    "unblock PEER | remove PEER | rename PEER NAME | export PEER | verify PEER [--confirm] | "
+    "ping NAME [-W TIME] [--json]",
+    "list peers, decide whom to trust",
     kOptions,
     run,
 };

@@ -35,8 +35,8 @@ constexpr std::array kStatusTable = {
     StatusRow{"75", "not taken now (busy, or clocks differ)", "wait"},
     StatusRow{"76", "the other side does not speak this protocol", "look"},
     StatusRow{"77",
-              "trust: key changed, we are not known or not accepted there, weak key, unsafe "
-              "permissions",
+              "trust: key changed, we are not known or not accepted there, blocked, weak key, "
+              "unsafe permissions",
               "a person must look"},
     StatusRow{"78", "no identity, or bad config (file and key named)", "fix"},
     StatusRow{"79", "delivered, but the peer's handler failed", "look"},

@@ -1,10 +1,15 @@
-// What this process asks of the kernel for itself: descriptors, core dumps, limits, signals.
+// What this process asks of the kernel: for itself, descriptors, core dumps, limits, signals; and
+// other processes, started without the traces of this one.
 #pragma once
 
 #include <csignal>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 namespace p2pchat {
@@ -36,6 +41,37 @@ class SignalFd {
  private:
   sigset_t previous_{};
   Fd fd_;
+};
+
+// Another program, whose standard input we write and whose standard output we read. It starts with
+// the signals, limits and descriptors that any program starts with: default actions, nothing
+// blocked, the descriptor limit that we were given, descriptors 0 to 2 alone; standard error is
+// ours.
+class Process {
+ public:
+  // argv[0] is looked up in PATH. Throws Error{unavailable} when it cannot be started.
+  explicit Process(const std::vector<std::string>& argv);
+  // Closes the pipes; a process that has not ended by then gets SIGTERM and is left behind.
+  ~Process();
+  Process(Process&& other) noexcept;
+  Process& operator=(Process&&) = delete;
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // Our ends, non-blocking.
+  int input() const { return input_.get(); }
+  int output() const { return output_.get(); }
+  void close_pipes();
+
+  // Waits for its end: the exit status, 128 + n for signal n, nothing when the time is over first.
+  std::optional<int> wait(const Deadline& deadline);
+
+ private:
+  Fd input_;
+  Fd output_;
+  Fd handle_;  // a pidfd, readable once it has ended
+  int pid_ = -1;
+  std::optional<int> status_;
 };
 
 // Ends this process by the signal's default action, so that a parent sees the true cause.

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -325,6 +326,46 @@ Secret pkcs8_der(const EVPPKey& private_key) {
   require(size > 0, "encoding a key");
   Secret bytes(std::string(reinterpret_cast<char*>(der), static_cast<std::size_t>(size)));
   OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+  return bytes;
+}
+
+std::string encrypt_pkcs8(const EVPPKey& private_key, const Secret& passphrase) {
+  // Every command that needs the key pays for it; a passphrase in a file is no word to be guessed.
+  constexpr int kIterations = 100'000;
+  constexpr int kSaltBytes = 16;
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
+      EVP_PKEY2PKCS8(native(private_key)));
+  const std::string_view phrase = passphrase.view();
+  std::string salt = random_bytes(kSaltBytes);
+  X509_ALGOR* pbe = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), kIterations, octets(salt), kSaltBytes,
+                                      nullptr, NID_hmacWithSHA256);
+  // It owns the algorithm from here on.
+  const Owned<X509_SIG, X509_SIG_free> sealed(
+      info && pbe != nullptr ? PKCS8_set0_pbe(phrase.data(), int_size(phrase), info.get(), pbe)
+                             : nullptr);
+  unsigned char* der = nullptr;
+  const int size = sealed ? i2d_X509_SIG(sealed.get(), &der) : 0;
+  require(size > 0, "encrypting a key");
+  std::string bytes(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return bytes;
+}
+
+std::optional<Secret> decrypt_pkcs8(std::string_view der, const Secret& passphrase) {
+  const unsigned char* cursor = octets(der);
+  const Owned<X509_SIG, X509_SIG_free> sealed(
+      d2i_X509_SIG(nullptr, &cursor, static_cast<long>(der.size())));
+  const std::string_view phrase = passphrase.view();
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
+      sealed && cursor == octets(der) + der.size()
+          ? PKCS8_decrypt(sealed.get(), phrase.data(), int_size(phrase))
+          : nullptr);
+  unsigned char* plain = nullptr;
+  const int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), &plain) : 0;
+  ERR_clear_error();
+  if (size <= 0) return std::nullopt;
+  Secret bytes(std::string(reinterpret_cast<char*>(plain), static_cast<std::size_t>(size)));
+  OPENSSL_clear_free(plain, static_cast<std::size_t>(size));
   return bytes;
 }
 

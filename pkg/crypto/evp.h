@@ -85,4 +85,10 @@ RsaComponents rsa_components(const Poco::Crypto::EVPPKey& key);
 std::string spki_der(const Poco::Crypto::EVPPKey& key);
 Secret pkcs8_der(const Poco::Crypto::EVPPKey& private_key);
 
+// EncryptedPrivateKeyInfo of RFC 5958 around the DER of a PKCS#8 key: PBES2 with PBKDF2 and
+// AES-256-CBC (RFC 8018).
+std::string encrypt_pkcs8(const Poco::Crypto::EVPPKey& private_key, const Secret& passphrase);
+// Nothing when it is none or the passphrase is another.
+std::optional<Secret> decrypt_pkcs8(std::string_view der, const Secret& passphrase);
+
 }  // namespace p2pchat

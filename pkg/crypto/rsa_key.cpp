@@ -78,13 +78,20 @@ RsaPrivateKey RsaPrivateKey::generate(unsigned bits) {
   }
 }
 
-Result<RsaPrivateKey> RsaPrivateKey::from_pem(std::string_view pem) {
+Result<RsaPrivateKey> RsaPrivateKey::from_pem(std::string_view pem,
+                                              const std::optional<Secret>& passphrase) {
   if (pem.size() > kMaxKeyTextBytes) return Refusal{"a key text of more than 16 KiB"};
   std::optional<PemBlock> block = read_pem(pem);
   if (!block) return Refusal{"not one PEM block"};
-  const Secret der(std::move(block->der));
-  if (block->label == "ENCRYPTED PRIVATE KEY") return Refusal{"encrypted with a passphrase"};
-  if (block->label != "PRIVATE KEY") return Refusal{"not a private key in PKCS#8 form"};
+  Secret der(std::move(block->der));
+  if (block->label == "ENCRYPTED PRIVATE KEY") {
+    if (!passphrase) return Refusal{"encrypted with a passphrase"};
+    auto decrypted = decrypt_pkcs8(der.view(), *passphrase);
+    if (!decrypted) return Refusal{"encrypted with another passphrase"};
+    der = *std::move(decrypted);
+  } else if (block->label != "PRIVATE KEY") {
+    return Refusal{"not a private key in PKCS#8 form"};
+  }
   auto evp = rsa_from_pkcs8(der.view());
   if (!evp) return Refusal{"not an RSA private key"};
   RsaPrivateKey key;
@@ -95,7 +102,10 @@ Result<RsaPrivateKey> RsaPrivateKey::from_pem(std::string_view pem) {
   return key;
 }
 
-Secret RsaPrivateKey::pem() const {
+Secret RsaPrivateKey::pem(const std::optional<Secret>& passphrase) const {
+  if (passphrase) {
+    return Secret(write_pem("ENCRYPTED PRIVATE KEY", encrypt_pkcs8(*key_, *passphrase)));
+  }
   return Secret(write_pem("PRIVATE KEY", pkcs8_der(*key_).view()));
 }
 

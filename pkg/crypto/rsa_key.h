@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,11 +50,14 @@ class RsaPublicKey {
 class RsaPrivateKey {
  public:
   static RsaPrivateKey generate(unsigned bits);
-  // One PKCS#8 block, "-----BEGIN PRIVATE KEY-----"; text may stand before it (RFC 7468 section 2).
-  // An encrypted block is refused with a reason of its own; nothing ever asks for a passphrase.
-  static Result<RsaPrivateKey> from_pem(std::string_view pem);
+  // One PKCS#8 block, "-----BEGIN PRIVATE KEY-----" or "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+  // text may stand before it (RFC 7468 section 2). An encrypted one is refused with a reason of its
+  // own when there is no passphrase or it is another; nothing ever asks for one.
+  static Result<RsaPrivateKey> from_pem(std::string_view pem,
+                                        const std::optional<Secret>& passphrase = std::nullopt);
 
-  Secret pem() const;
+  // Encrypted when there is a passphrase.
+  Secret pem(const std::optional<Secret>& passphrase = std::nullopt) const;
   const RsaPublicKey& public_key() const { return public_; }
   std::size_t bytes() const { return public_.bytes(); }
   const Poco::Crypto::EVPPKey& evp() const { return *key_; }

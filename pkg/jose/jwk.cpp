@@ -28,7 +28,9 @@ Result<RsaPublicKey> read_jwk(JsonObject jwk) {
   const auto n = jwk.take_string("n");
   const auto e = jwk.take_string("e");
   if (!is_rsa || !n || !e || !jwk.empty()) return Refusal{"not a JWK with exactly kty, n and e"};
-  if (n->size() + e->size() > kMaxKeyTextBytes) return Refusal{"a key text of more than 16 KiB"};
+  if (n->size() > kMaxKeyTextBytes || e->size() > kMaxKeyTextBytes) {
+    return Refusal{std::string(kRefusedKey) + "more than 16 KiB of text"};
+  }
   const auto modulus = decode_base64url(*n);
   const auto exponent = decode_base64url(*e);
   if (!modulus || !exponent) return Refusal{"a key member that is not base64url"};

@@ -7,26 +7,8 @@
 
 namespace p2pchat {
 
-namespace {
-
-constexpr std::chrono::milliseconds kFrameTime{10'000};
-constexpr std::chrono::milliseconds kLingerTime{1'000};
-constexpr std::size_t kBytesPerExtraSecond = 65'536;
-
-// The time that `bytes` are given: 1 s more for each whole 64 KiB beyond the first.
-std::chrono::milliseconds time_for(std::size_t bytes) {
-  const std::size_t pieces = bytes / kBytesPerExtraSecond;
-  return kFrameTime + std::chrono::seconds(pieces > 0 ? pieces - 1 : 0);
-}
-
-}  // namespace
-
 Connection::Connection(std::uint64_t id, const Poco::Net::StreamSocket& socket, Source source)
-    : id_(id),
-      socket_(socket),
-      source_(std::move(source)),
-      opened_(Clock::now()),
-      deadline_(opened_ + kFrameTime) {}
+    : id_(id), socket_(socket), source_(std::move(source)), deadline_(intake_.deadline()) {}
 
 void Connection::enter(State state, std::chrono::milliseconds time) {
   state_ = state;
@@ -40,27 +22,16 @@ void Connection::readable(const KeepLarge& keep_large) {
   if (count <= 0) {
     state_ = State::finished;
   } else if (state_ == State::reading) {
-    take({piece.data(), static_cast<std::size_t>(count)}, keep_large);
+    const auto frame = intake_.take({piece.data(), static_cast<std::size_t>(count)}, keep_large);
+    deadline_ = intake_.deadline();
+    if (frame == Intake::State::refused) state_ = State::finished;
+    if (frame == Intake::State::complete) state_ = State::answering;
   }
-}
-
-void Connection::take(std::string_view bytes, const KeepLarge& keep_large) {
-  const auto frame = reader_.feed(bytes);
-  if (frame == FrameReader::State::too_long || reader_.trailing()) {
-    state_ = State::finished;
-    return;
-  }
-  if (!may_be_large_ && reader_.held() > kSmallFrameBytes) {
-    may_be_large_ = keep_large(reader_.content());
-    if (!may_be_large_) reader_.discard();
-  }
-  deadline_ = opened_ + time_for(reader_.received());
-  if (frame == FrameReader::State::complete) state_ = State::answering;
 }
 
 void Connection::answer(std::string_view reply) {
   output_ = encode_frame(reply);
-  enter(State::writing, time_for(output_.size()));
+  enter(State::writing, frame_time(output_.size()));
   writable();
 }
 

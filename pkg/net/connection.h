@@ -8,20 +8,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
-#include "frame/frame.h"
+#include "net/intake.h"
 #include "net/source.h"
 
 namespace p2pchat {
-
-// A frame may grow beyond this only when keep_large says so.
-inline constexpr std::size_t kSmallFrameBytes = 16'384;
-
-// Asked once a frame has outgrown kSmallFrameBytes, with what has come of it.
-using KeepLarge = std::function<bool(std::string_view prefix)>;
 
 class Connection {
  public:
@@ -44,13 +37,13 @@ class Connection {
   // By when the present state must have ended; none while answering.
   Clock::time_point deadline() const { return deadline_; }
   // Bytes of an unfinished frame in memory.
-  std::size_t held() const { return state_ == State::reading ? reader_.held() : 0; }
+  std::size_t held() const { return state_ == State::reading ? intake_.held() : 0; }
 
   // reading: takes what has come; the state may become answering (take_frame() has the frame) or
   // finished. lingering: drops what has come.
   void readable(const KeepLarge& keep_large);
   // The frame that completed; empty also when it was too large to be one for us.
-  std::string take_frame() { return reader_.take(); }
+  std::string take_frame() { return intake_.take_frame(); }
 
   // answering: begins to write the reply, a frame without its NUL.
   void answer(std::string_view reply);
@@ -59,17 +52,14 @@ class Connection {
 
  private:
   int descriptor() const { return socket_.impl()->sockfd(); }
-  void take(std::string_view bytes, const KeepLarge& keep_large);
   void enter(State state, std::chrono::milliseconds time);
 
   std::uint64_t id_;
   Poco::Net::StreamSocket socket_;
   Source source_;
   State state_ = State::reading;
-  Clock::time_point opened_;
+  Intake intake_;
   Clock::time_point deadline_;
-  FrameReader reader_;
-  bool may_be_large_ = false;
   std::string output_;
   std::size_t written_ = 0;
 };

@@ -120,8 +120,11 @@ class Race {
 }  // namespace
 
 Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline) {
+  const auto began = Deadline::Clock::now();
   const Resolved resolved = resolve(host, deadline);
-  if (resolved.failure != DialFailure::none) return {{}, resolved.failure, resolved.why};
+  if (resolved.failure != DialFailure::none) return {{}, resolved.failure, resolved.why, {}};
+  const auto resolving =
+      std::chrono::duration_cast<std::chrono::microseconds>(Deadline::Clock::now() - began);
   Race race;
   int problem = ETIMEDOUT;
   auto next = resolved.addresses.begin();
@@ -140,13 +143,14 @@ Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadlin
       socket->setNoDelay(true);
       // A descriptor that knows nothing of POCO, for those who know nothing of POCO.
       Fd own(fcntl(descriptor(*socket), F_DUPFD_CLOEXEC, 0));
-      if (own) return {std::move(own), {}, {}};
+      if (own) return {std::move(own), {}, {}, resolving};
       problem = errno;
     }
   }
   const bool ours =
       problem == EMFILE || problem == ENFILE || problem == ENOBUFS || problem == ENOMEM;
-  return {{}, ours ? DialFailure::exhausted : DialFailure::unreachable, errno_text(problem)};
+  return {
+      {}, ours ? DialFailure::exhausted : DialFailure::unreachable, errno_text(problem), resolving};
 }
 
 }  // namespace p2pchat

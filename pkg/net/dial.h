@@ -19,7 +19,8 @@ enum class DialFailure {
 struct Dialed {
   Fd socket;  // connected, non-blocking, TCP_NODELAY
   DialFailure failure = DialFailure::none;
-  std::string why;  // "connection refused"
+  std::string why;                        // "connection refused"
+  std::chrono::microseconds resolving{};  // how long the name took
 };
 
 // host: IPv4 address, IPv6 address without brackets, or a name. Addresses are tried in the

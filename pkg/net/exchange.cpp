@@ -1,6 +1,7 @@
 #include "net/exchange.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,6 +105,66 @@ class Client {
 Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
                    const ReplyWatcher& plausible) {
   return Client(in, out, request, plausible).run(deadline);
+}
+
+namespace {
+
+// True when the descriptor is ready for `events` before the time.
+bool wait_for(int descriptor, short events, Intake::Clock::time_point by) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(by - Intake::Clock::now());
+    if (left.count() <= 0) return false;
+    pollfd polled{descriptor, events, 0};
+    if (poll(&polled, 1, poll_time(left)) > 0) return true;
+  }
+}
+
+// Some bytes; nothing when the time is over, the end has come or the connection is broken.
+std::optional<std::string> read_some(int in, Intake::Clock::time_point by) {
+  std::string piece(65536, '\0');
+  while (wait_for(in, POLLIN, by)) {
+    const ssize_t count = read(in, piece.data(), piece.size());
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (count <= 0) return std::nullopt;
+    piece.resize(static_cast<std::size_t>(count));
+    return piece;
+  }
+  return std::nullopt;
+}
+
+bool write_frame(int out, std::string_view reply) {
+  constexpr std::size_t kPiece = 4096;  // what a pipe that is ready takes without blocking
+  const std::string frame = encode_frame(reply);
+  const auto by = Intake::Clock::now() + frame_time(frame.size());
+  std::size_t written = 0;
+  while (written < frame.size()) {
+    if (!wait_for(out, POLLOUT, by)) return false;
+    const char* next = frame.data() + written;
+    const std::size_t left = frame.size() - written;
+    ssize_t count = send(out, next, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && errno == ENOTSOCK) count = write(out, next, std::min(left, kPiece));
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (count > 0) written += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool serve(int in, int out, const KeepLarge& keep_large, const Answer& answer) {
+  Intake intake;
+  auto state = Intake::State::incomplete;
+  while (state == Intake::State::incomplete) {
+    const auto piece = read_some(in, intake.deadline());
+    if (!piece) return false;
+    state = intake.take(*piece, keep_large);
+  }
+  if (state == Intake::State::refused) return false;
+  if (!write_frame(out, answer(intake.take_frame()))) return false;
+  const auto close_by = Intake::Clock::now() + kLingerTime;
+  while (read_some(in, close_by)) {
+  }
+  return true;
 }
 
 }  // namespace p2pchat

@@ -1,5 +1,6 @@
-// One exchange as the client sees it: a request frame out, a reply frame in, on two descriptors
-// that may be one socket. Straight-line code; knows frames, not what they mean.
+// One exchange on two descriptors that may be one socket, as the client sees it (a request frame
+// out, a reply frame in) and as a listener for one sees it. Straight-line code; knows frames, not
+// what they mean.
 #pragma once
 
 #include <functional>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "net/intake.h"
 
 namespace p2pchat {
 
@@ -15,7 +17,7 @@ enum class ExchangeEnd {
   not_begun,    // failed or late before the first byte of the request went out
   lost,         // the connection ended without an answer
   late,         // the deadline passed
-  implausible,  // what came can no longer become an answer, or is too long for a frame
+  implausible,  // `reply` is what came, and can no longer become an answer; "" when it was too long
 };
 
 struct Exchanged {
@@ -30,5 +32,13 @@ using ReplyWatcher = std::function<bool(std::string_view piece)>;
 // Both descriptors are non-blocking. Bytes after the reply's NUL are ignored.
 Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
                    const ReplyWatcher& plausible);
+
+// The reply to a frame, without its NUL.
+using Answer = std::function<std::string(const std::string& frame)>;
+
+// Reads a request from `in`, writes its reply to `out`, and waits for the client to close. Neither
+// descriptor is changed: they may be somebody else's too. False when the connection was to be
+// closed without a reply, or was gone before the reply was out.
+bool serve(int in, int out, const KeepLarge& keep_large, const Answer& answer);
 
 }  // namespace p2pchat

@@ -1,6 +1,8 @@
 #include "net/source.h"
 
 #include <Poco/Net/IPAddress.h>
+#include <Poco/Net/SocketAddress.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstring>
@@ -22,6 +24,16 @@ Source source_of(const Poco::Net::IPAddress& address) {
   std::memcpy(network.data(), address.addr(), kNetworkBytes);
   const IPAddress prefix(network.data(), kIpv6Bytes);
   return {address.toString(), prefix.toString() + "/64"};
+}
+
+Source source_of_descriptor(int descriptor) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  const bool known = getpeername(descriptor, raw, &size) == 0 &&
+                     (address.ss_family == AF_INET || address.ss_family == AF_INET6);
+  if (!known) return {"", "pipe"};
+  return source_of(Poco::Net::SocketAddress(raw, size).host());
 }
 
 }  // namespace p2pchat

@@ -16,4 +16,8 @@ struct Source {
 
 Source source_of(const Poco::Net::IPAddress& address);
 
+// Who is at the other end of a descriptor: a TCP connection's peer; otherwise no address, and all
+// pipes share a limit.
+Source source_of_descriptor(int descriptor);
+
 }  // namespace p2pchat

@@ -7,7 +7,9 @@
 #include "jose/base64url.h"
 #include "jose/jwk.h"
 #include "node/identity.h"
+#include "node/keyring.h"
 #include "protocol/key_statement.h"
+#include "protocol/verification.h"
 
 namespace p2pchat {
 
@@ -23,10 +25,12 @@ bool is_fingerprint(const std::string& selector) {
 PeerInfo describe(const PeerRow& row) {
   PeerInfo info;
   info.name = row.name;
-  info.trusted = row.status == PeerStatus::trusted;
+  info.status = row.status;
+  info.trust = row.trust;
   info.fingerprint = fingerprint(row.identity);
   info.address = row.typed_address.empty() ? row.announced_address : row.typed_address;
   info.announced_address = row.announced_address;
+  info.via = row.via;
   info.hint = row.hint;
   info.first_seen = row.first_seen;
   info.last_seen = row.last_seen;
@@ -63,8 +67,16 @@ std::string accept_command(const std::string& identity_id, const std::string& hi
          (is_peer_name(hint) ? hint : "NAME");
 }
 
+std::string replace_command(const std::string& name, const std::string& address,
+                            const std::string& identity_id) {
+  return "p2pchat register " + name + (address.empty() ? "" : " " + address) +
+         " --replace --expect " + fingerprint(identity_id);
+}
+
 AddressBook::AddressBook(const Home& home)
-    : database_((home.require_identity(), home.open_state(Durability::full))), peers_(database_) {}
+    : database_((home.require_identity(), home.open_state(Durability::full))), peers_(database_) {
+  drop_old_keys(home);
+}
 
 std::vector<PeerInfo> AddressBook::list() {
   std::vector<PeerInfo> infos;
@@ -92,10 +104,34 @@ std::optional<PeerRow> AddressBook::find(const std::string& selector) {
   return is_fingerprint(selector) ? find_by_fingerprint(selector) : peers_.by_name(selector);
 }
 
-PeerInfo AddressBook::show(const std::string& selector) {
-  const auto row = find(selector);
+PeerRow AddressBook::require(const std::string& selector) {
+  auto row = find(selector);
   if (!row) throw unknown_peer(selector);
-  return describe(*row);
+  return *std::move(row);
+}
+
+PeerInfo AddressBook::show(const std::string& selector) {
+  return describe(require(selector));
+}
+
+// What claims to be a peer of ours under another key: our user has to name the key it means.
+void AddressBook::refuse_changed_key(const PeerRow& stranger, const std::string& name) {
+  if (const auto named = peers_.by_name(name)) {
+    throw Error(Status::trust,
+                in_quotes(named->name) + " is pinned to " + fingerprint(named->identity) +
+                    ", not to " + fingerprint(stranger.identity),
+                "if its key has changed: " +
+                    replace_command(named->name, stranger.announced_address, stranger.identity));
+  }
+  if (stranger.announced_address.empty()) return;
+  for (const PeerRow& known : peers_.by_address(stranger.announced_address)) {
+    throw Error(Status::trust,
+                fingerprint(stranger.identity) + " claims the address " +
+                    stranger.announced_address + " of " + in_quotes(known.name) +
+                    ", which is pinned to " + fingerprint(known.identity),
+                "if its key has changed: " +
+                    replace_command(known.name, stranger.announced_address, stranger.identity));
+  }
 }
 
 PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::string& name,
@@ -113,17 +149,22 @@ PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::s
     throw Error(Status::trust, "the fingerprint is " + fingerprint(row->identity) + ", not " +
                                    fingerprint(*expected_id));
   }
-  if (row->status == PeerStatus::trusted) {
-    if (equal_ignoring_ascii_case(row->name, name)) return describe(*row);
-    throw Error(Status::cannot_create,
-                fingerprint(row->identity) + " is accepted already, as " + in_quotes(row->name));
+  if (row->status == PeerStatus::blocked) {
+    throw Error(Status::trust, fingerprint(row->identity) + " is blocked",
+                "p2pchat peers unblock " + fingerprint(row->identity));
   }
-  if (const auto other = peers_.by_name(name)) {
+  if (row->status == PeerStatus::trusted && !equal_ignoring_ascii_case(row->name, name)) {
     throw Error(Status::cannot_create,
-                "there is another peer " + in_quotes(name) + ": " + fingerprint(other->identity));
+                fingerprint(row->identity) + " is accepted already, as " + in_quotes(row->name),
+                "p2pchat peers rename " + row->name + " " + name);
   }
-  row->status = PeerStatus::trusted;
-  row->name = name;
+  if (row->status == PeerStatus::pending) {
+    const auto named = peers_.by_name(name);
+    if (named || !expected_id) refuse_changed_key(*row, name);
+    row->status = PeerStatus::trusted;
+    row->name = name;
+  }
+  if (row->trust == Trust::first_use) row->trust = Trust::accepted;
   peers_.update(*row);
   transaction.commit();
   return describe(*row);
@@ -134,13 +175,38 @@ void AddressBook::reject(const std::string& fingerprint_prefix) {
   const auto row = find_by_fingerprint(fingerprint_prefix);
   if (!row) return;
   if (row->status != PeerStatus::pending) {
+    const std::string what =
+        row->status == PeerStatus::blocked ? "blocked" : "trusted, as " + in_quotes(row->name);
     throw Error(
-        Status::data,
-        fingerprint(row->identity) + " is not pending but trusted, as " + in_quotes(row->name),
-        "p2pchat peers remove " + row->name);
+        Status::data, fingerprint(row->identity) + " is not pending but " + what,
+        "p2pchat peers remove " + (row->name.empty() ? fingerprint(row->identity) : row->name));
   }
   peers_.remove(row->id);
   transaction.commit();
+}
+
+void AddressBook::change(const std::string& selector, const std::function<bool(PeerRow&)>& change) {
+  WriteTransaction transaction(database_);
+  PeerRow row = require(selector);
+  if (!change(row)) return;
+  peers_.update(row);
+  transaction.commit();
+}
+
+void AddressBook::block(const std::string& selector) {
+  change(selector, [](PeerRow& row) {
+    const bool changes = row.status != PeerStatus::blocked;
+    row.status = PeerStatus::blocked;
+    return changes;
+  });
+}
+
+void AddressBook::unblock(const std::string& selector) {
+  change(selector, [](PeerRow& row) {
+    const bool changes = row.status == PeerStatus::blocked;
+    if (changes) row.status = row.name.empty() ? PeerStatus::pending : PeerStatus::trusted;
+    return changes;
+  });
 }
 
 void AddressBook::remove(const std::string& selector) {
@@ -149,6 +215,46 @@ void AddressBook::remove(const std::string& selector) {
   if (!row) return;
   peers_.remove(row->id);
   transaction.commit();
+}
+
+void AddressBook::rename(const std::string& selector, const std::string& name) {
+  require_peer_name(name);
+  // The second time the old name is gone and the new one is there.
+  if (!is_fingerprint(selector) && !find(selector) && find(name)) return;
+  change(selector, [&](PeerRow& row) {
+    if (row.name.empty()) {
+      throw Error(Status::trust, fingerprint(row.identity) + " is not a trusted peer",
+                  "p2pchat peers accept " + fingerprint(row.identity) + " --as " + name);
+    }
+    const auto other = peers_.by_name(name);
+    if (other && other->id != row.id) {
+      throw Error(Status::cannot_create,
+                  "there is another peer " + in_quotes(name) + ": " + fingerprint(other->identity));
+    }
+    const bool changes = row.name != name;
+    row.name = name;
+    return changes;
+  });
+}
+
+std::string AddressBook::card(const std::string& selector) {
+  return require(selector).statement;
+}
+
+std::string AddressBook::digits(const std::string& selector, const std::string& own_id) {
+  return verification_digits(own_id, require(selector).identity);
+}
+
+void AddressBook::confirm(const std::string& selector) {
+  change(selector, [](PeerRow& row) {
+    if (row.status != PeerStatus::trusted) {
+      throw Error(Status::trust, fingerprint(row.identity) + " is not a trusted peer",
+                  "p2pchat peers accept " + fingerprint(row.identity) + " --as NAME");
+    }
+    const bool changes = row.trust != Trust::verified;
+    row.trust = Trust::verified;
+    return changes;
+  });
 }
 
 }  // namespace p2pchat

@@ -26,7 +26,7 @@ Error dial_error(const Contact& contact, const std::string& address, const Diale
 }  // namespace
 
 Contact Contact::of(const PeerRow& row) {
-  Contact contact{row.name, {}};
+  Contact contact{row.name, {}, row.via};
   for (const std::string& address : {row.typed_address, row.announced_address}) {
     const bool seen = std::find(contact.addresses.begin(), contact.addresses.end(), address) !=
                       contact.addresses.end();
@@ -35,7 +35,53 @@ Contact Contact::of(const PeerRow& row) {
   return contact;
 }
 
+std::optional<int> Line::command_status() const {
+  // A command that has closed its streams is about to end.
+  constexpr std::chrono::milliseconds kPatience{500};
+  return command_ ? command_->wait(Deadline(kPatience)) : std::nullopt;
+}
+
+bool names_address(const std::string& via) {
+  return via.find("%h") != std::string::npos || via.find("%p") != std::string::npos;
+}
+
+namespace {
+
+// %h and %p become words of the shell, %% a percent sign.
+std::string expanded(const std::string& via, const std::string& address_text) {
+  const auto address = read_address_argument(address_text);
+  std::string command;
+  for (std::size_t i = 0; i < via.size(); ++i) {
+    const char next = via[i] == '%' && i + 1 < via.size() ? via[i + 1] : '\0';
+    if (next == 'h' && address) {
+      command += shell_word(address->host);
+    } else if (next == 'p' && address) {
+      command += std::to_string(address->port);
+    } else if (next == '%') {
+      command += '%';
+    } else {
+      command += via[i];
+      continue;
+    }
+    ++i;
+  }
+  return command;
+}
+
+Line connect_through(const Contact& contact) {
+  const std::string address = contact.addresses.empty() ? "" : contact.addresses.front();
+  if (address.empty() && names_address(contact.via)) {
+    throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
+                "p2pchat register " + contact.name + " HOST[:PORT]");
+  }
+  return {Process({"/bin/sh", "-c", expanded(contact.via, address)}),
+          "via " + escape_for_terminal(contact.via)};
+}
+
+}  // namespace
+
 Line connect(const Contact& contact, const Deadline& deadline) {
+  if (!contact.via.empty()) return connect_through(contact);
   if (contact.addresses.empty()) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
                 "p2pchat register " + contact.name + " HOST[:PORT]");
@@ -48,7 +94,7 @@ Line connect(const Contact& contact, const Deadline& deadline) {
     const auto address = read_address_argument(text);
     if (!address) throw Error(Status::internal, "a stored address is none: " + in_quotes(text));
     Dialed dialed = dial(address->host, address->port, share);
-    if (dialed.socket) return {std::move(dialed.socket), text};
+    if (dialed.socket) return {std::move(dialed.socket), text, dialed.resolving};
     if (!first_error) first_error = dial_error(contact, text, dialed);
   }
   throw Error(*first_error);
@@ -56,8 +102,18 @@ Line connect(const Contact& contact, const Deadline& deadline) {
 
 Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline) {
   ReplyPrefix prefix;
-  return exchange(line.socket.get(), line.socket.get(), frame, deadline,
-                  [&](std::string_view piece) { return prefix.feed(piece); });
+  Exchanged end = exchange(line.in(), line.out(), frame, deadline,
+                           [&](std::string_view piece) { return prefix.feed(piece); });
+  if (end.end == ExchangeEnd::lost) {
+    if (const auto status = line.command_status()) {
+      constexpr int kCannotRun = 126;
+      constexpr int kNotFound = 127;
+      end.why = "the command ended with status " + std::to_string(*status) + " and no answer";
+      // The shell has found nothing to run, here or where the command leads: nobody read a byte.
+      if (*status == kCannotRun || *status == kNotFound) end.end = ExchangeEnd::not_begun;
+    }
+  }
+  return end;
 }
 
 std::string no_answer(const std::string& name, const std::string& address, const Exchanged& end) {
@@ -69,13 +125,12 @@ std::string ask_keys(const Line& line, const std::string& name, const Deadline& 
   Exchanged end = ask(line, kKeysRequest, deadline);
   switch (end.end) {
     case ExchangeEnd::answered:
-      return std::move(end.reply);
     case ExchangeEnd::implausible:
-      return {};  // not an answer of this protocol, as an empty frame is
+      return std::move(end.reply);
     case ExchangeEnd::not_begun:
-      throw Error(Status::unavailable, no_answer(name, line.address, end));
+      throw Error(Status::unavailable, no_answer(name, line.address(), end));
     default:
-      throw Error(lost, no_answer(name, line.address, end));
+      throw Error(lost, no_answer(name, line.address(), end));
   }
 }
 

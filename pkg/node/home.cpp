@@ -31,14 +31,32 @@ std::string user_folder() {
 
 }  // namespace
 
-Home Home::locate(const std::optional<std::string>& flag) {
-  if (flag) {
-    if (flag->empty()) throw Error(Status::usage, "--home needs a folder");
-    return Home(*flag);
+Home Home::locate(const std::optional<std::string>& folder,
+                  const std::optional<std::string>& passphrase_file) {
+  if (folder && folder->empty()) throw Error(Status::usage, "--home needs a folder");
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  std::string place = folder.value_or(variable("P2PCHAT_HOME"));
+  Home home(place.empty() ? user_folder() + "/.p2pchat" : std::move(place));
+  home.passphrase_file_ = passphrase_file.value_or(variable("P2PCHAT_PASSPHRASE_FILE"));
+  return home;
+}
+
+std::optional<Secret> Home::passphrase() const {
+  constexpr std::size_t kMostBytes = 4096;
+  if (passphrase_file_.empty()) return std::nullopt;
+  if (!exists(passphrase_file_)) {
+    throw Error(Status::no_input, "no passphrase file " + in_quotes(passphrase_file_));
   }
-  const char* variable = std::getenv("P2PCHAT_HOME");
-  if (variable != nullptr && *variable != '\0') return Home(variable);
-  return Home(user_folder() + "/.p2pchat");
+  const Secret content(read_secret_file(passphrase_file_, kMostBytes));
+  const std::string_view line = content.view().substr(0, content.view().find('\n'));
+  if (line.empty()) {
+    throw Error(Status::config,
+                "no passphrase in the first line of " + in_quotes(passphrase_file_));
+  }
+  return Secret(std::string(line));
 }
 
 std::string Home::encryption_file(std::uint64_t seq) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "crypto/secret.h"
 #include "store/database.h"
 
 namespace p2pchat {
@@ -14,8 +15,10 @@ namespace p2pchat {
 class Home {
  public:
   explicit Home(std::string folder) : folder_(std::move(folder)) {}
-  // --home, else $P2PCHAT_HOME, else ~/.p2pchat.
-  static Home locate(const std::optional<std::string>& flag);
+  // folder: --home, else $P2PCHAT_HOME, else ~/.p2pchat. passphrase_file: --passphrase-file, else
+  // $P2PCHAT_PASSPHRASE_FILE, else none.
+  static Home locate(const std::optional<std::string>& folder,
+                     const std::optional<std::string>& passphrase_file);
 
   const std::string& folder() const { return folder_; }
   std::string config_file() const { return folder_ + "/config"; }
@@ -23,6 +26,11 @@ class Home {
   std::string encryption_file(std::uint64_t seq) const;
   std::string state_file() const { return folder_ + "/state.db"; }
   std::string lock_file() const { return folder_ + "/lock"; }
+
+  // The first line of the passphrase file, if there is one. Throws Error{trust} when others can
+  // read it, Error{config} when it holds none.
+  std::optional<Secret> passphrase() const;
+  void set_passphrase_file(std::string path) { passphrase_file_ = std::move(path); }
 
   // The numbers of the encryption key files, newest first. Throws Error{system}.
   std::vector<std::uint64_t> encryption_seqs() const;
@@ -35,6 +43,7 @@ class Home {
 
  private:
   std::string folder_;
+  std::string passphrase_file_;
 };
 
 }  // namespace p2pchat

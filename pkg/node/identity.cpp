@@ -30,13 +30,19 @@ std::string read_fingerprint(const std::string& text) {
       "a fingerprint is SHA256: and 43 characters, as 'p2pchat keygen --fingerprint' prints");
 }
 
+Error unusable_key(const std::string& path, const std::string& why) {
+  const bool encrypted = why.find("passphrase") != std::string::npos;
+  return {Status::config, "cannot use " + in_quotes(path) + ": " + why,
+          encrypted ? "name the file that holds it with P2PCHAT_PASSPHRASE_FILE" : ""};
+}
+
 Identity load_identity(const Home& home) {
   home.require_identity();
   forbid_core_dumps();
   const std::string path = home.identity_file();
   const Secret pem(read_secret_file(path, kMaxKeyTextBytes));
-  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(pem.view());
-  if (!key) throw Error(Status::config, "cannot use " + in_quotes(path) + ": " + key.why());
+  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(pem.view(), home.passphrase());
+  if (!key) throw unusable_key(path, key.why());
   std::string id = thumbprint(key->public_key());
   return {*std::move(key), std::move(id)};
 }
@@ -59,7 +65,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   RsaPrivateKey key = RsaPrivateKey::generate(bits);
   std::string id = thumbprint(key.public_key());
   Identity identity{std::move(key), std::move(id)};
-  write_secret_file(home.identity_file(), identity.key.pem().view());
+  write_secret_file(home.identity_file(), identity.key.pem(home.passphrase()).view());
   // Keys of a former identity are of no use to this one.
   for (const std::uint64_t seq : home.encryption_seqs()) shred_file(home.encryption_file(seq));
   make_encryption_key(home, identity, rotate_days, lock);

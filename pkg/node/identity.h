@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "crypto/rsa_key.h"
 #include "node/home.h"
 
@@ -21,6 +22,9 @@ inline constexpr std::string_view kFingerprintPrefix = "SHA256:";
 std::string fingerprint(const std::string& identity_id);
 // The IK of a whole fingerprint. Throws Error{data}.
 std::string read_fingerprint(const std::string& text);
+
+// A key file that cannot be used, and what helps.
+Error unusable_key(const std::string& path, const std::string& why);
 
 // Throws Error{config} when there is none or it cannot be used, Error{trust} when it is not ours
 // alone. From here on the process leaves no core dump.

@@ -25,37 +25,52 @@ std::string announced_address(const std::string& claim, const Origin& origin) {
   return read_address_argument(text) ? text : "";
 }
 
+Verdict told(AckStatus status) {
+  Verdict verdict;
+  verdict.status = status;
+  return verdict;
+}
+
 Verdict take_message(Database& database, const Request& request, const std::string& reply,
                      std::uint64_t now) {
   Peers peers(database);
   Messages messages(database);
   auto peer = peers.by_identity(request.iss);
   if (!peer) return {};  // removed since its signature was checked
-  if (peer->status != PeerStatus::trusted) return {AckStatus::pending, {}, 0, false};
+  if (peer->status != PeerStatus::trusted) return told(AckStatus::pending);
 
   const MessageKey key{Direction::in, request.iss, request.aud, request.jti};
   if (const auto known = messages.find(key)) {
-    if (known->hash != request.content_hash) return {AckStatus::conflict, {}, 0, false};
+    if (known->hash != request.content_hash) return told(AckStatus::conflict);
     messages.extend(known->id, request.exp);
-    return {AckStatus::dup, known->reply, known->rc, false};
+    return {AckStatus::dup, known->reply, known->rc, {}};
   }
   messages.insert({key, request.content_hash, request.body, now, request.exp, MessageState::print,
                    reply, 0, 0});
   peer->last_seen = now;
   peers.update(*peer);
-  return {AckStatus::ok, reply, 0, false};
+  return {AckStatus::ok, reply, 0, {}};
 }
 
-Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin,
+// A name for a peer that nobody has named: what it calls itself never becomes one.
+std::string first_use_name(Peers& peers, const std::string& identity) {
+  constexpr std::size_t kShortest = 8;
+  for (std::size_t length = kShortest; length <= identity.size(); ++length) {
+    std::string name = "peer-" + identity.substr(0, length);
+    if (!peers.by_name(name)) return name;
+  }
+  return {};
+}
+
+Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin, bool first_use,
                       std::uint64_t now) {
   const std::uint64_t a_day_ago = now > kSecondsPerDay ? now - kSecondsPerDay : 0;
-  if (peers.count_pending_since(origin.network, a_day_ago) >= kMaxPendingPerSourceAndDay) {
-    return {AckStatus::busy, {}, 0, false};
+  if (peers.count_new_since(origin.network, a_day_ago) >= kMaxNewPerSourceAndDay) {
+    return told(AckStatus::busy);
   }
-  while (peers.count_pending() >= kMaxPending) peers.evict_pending();
+  Newcomer newcomer;
   PeerRow row;
   row.identity = request.iss;
-  row.status = PeerStatus::pending;
   row.statement = request.introduction->keys.token;
   row.announced_address = announced_address(request.introduction->addr, origin);
   row.hint = request.introduction->name;
@@ -63,17 +78,37 @@ Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin
   row.registered = request.iat;
   row.first_seen = now;
   row.last_seen = now;
+  newcomer.address = row.announced_address;
+  if (!row.announced_address.empty()) {
+    const std::vector<PeerRow> claimed = peers.by_address(row.announced_address);
+    if (!claimed.empty()) {
+      newcomer.claimed_name = claimed.front().name;
+      newcomer.claimed_id = claimed.front().identity;
+    }
+  }
+  // Another key at a known address may be a changed key: only our user can tell.
+  if (first_use && newcomer.claimed_name.empty() && peers.count_first_use() < kMaxFirstUse) {
+    newcomer.name = first_use_name(peers, request.iss);
+  }
+  if (!newcomer.name.empty()) {
+    row.status = PeerStatus::trusted;
+    row.trust = Trust::first_use;
+    row.name = newcomer.name;
+  } else {
+    while (peers.count_pending() >= kMaxPending) peers.evict_pending();
+  }
   peers.insert(row);
-  return {AckStatus::pending, {}, 0, true};
+  return {present_status(row), {}, 0, std::move(newcomer)};
 }
 
 Verdict take_registration(Database& database, const Request& request, const Origin& origin,
-                          std::uint64_t now) {
+                          bool first_use, std::uint64_t now) {
   Peers peers(database);
   auto peer = peers.by_identity(request.iss);
-  if (!peer) return take_stranger(peers, request, origin, now);
+  if (!peer) return take_stranger(peers, request, origin, first_use, now);
+  if (peer->status == PeerStatus::blocked) return told(AckStatus::pending);
   // Not newer: a replay, or one that was overtaken. It changes nothing.
-  if (request.iat <= peer->registered) return {present_status(*peer), {}, 0, false};
+  if (request.iat <= peer->registered) return told(present_status(*peer));
 
   const KeyStatement& statement = request.introduction->keys;
   if (const auto stored = read_key_statement(peer->statement)) {
@@ -86,18 +121,19 @@ Verdict take_registration(Database& database, const Request& request, const Orig
   peer->registered = request.iat;
   peer->last_seen = now;
   peers.update(*peer);
-  return {present_status(*peer), {}, 0, false};
+  return told(present_status(*peer));
 }
 
 }  // namespace
 
 Verdict take_request(Database& database, const Request& request, const Origin& origin,
-                     const std::string& reply, std::uint64_t now) {
+                     const InboxRules& rules, std::uint64_t now) {
   // An id that was purged cannot be told from a new one.
   const bool may_be_forgotten = request.exp <= Messages(database).purge_mark();
-  if (!clocks_agree(request, now) || may_be_forgotten) return {AckStatus::skew, {}, 0, false};
-  return request.type == RequestType::message ? take_message(database, request, reply, now)
-                                              : take_registration(database, request, origin, now);
+  if (!clocks_agree(request, now) || may_be_forgotten) return told(AckStatus::skew);
+  return request.type == RequestType::message
+             ? take_message(database, request, rules.reply, now)
+             : take_registration(database, request, origin, rules.first_use, now);
 }
 
 void clean_up(Database& database, std::uint64_t now, std::uint64_t log_keep_seconds) {

@@ -12,28 +12,44 @@
 
 namespace p2pchat {
 
-// Strangers that wait for a decision (DESIGN 5).
+// Strangers that wait for a decision, and those that were trusted without one (DESIGN 5).
 inline constexpr std::uint64_t kMaxPending = 1'000;
-inline constexpr std::uint64_t kMaxPendingPerSourceAndDay = 100;
+inline constexpr std::uint64_t kMaxNewPerSourceAndDay = 100;
 inline constexpr std::uint64_t kPendingLifeDays = 30;
+inline constexpr std::uint64_t kMaxFirstUse = 1'000;
 
 // Where a request came from.
 struct Origin {
-  std::string address;  // what ":port" in a registration stands for
+  std::string address;  // what ":port" in a registration stands for; "" where there is none
   std::string network;  // who shares the limit on new strangers
+};
+
+// What our user has decided for all that comes.
+struct InboxRules {
+  std::string reply;       // what a new message is answered with
+  bool first_use = false;  // strangers are trusted when they register
+};
+
+// A registration that nobody had seen before.
+struct Newcomer {
+  std::string name;  // ours, when it was trusted at first use
+  // A peer of ours, under another key, that is reached at the address which the newcomer claims.
+  std::string address;
+  std::string claimed_name;
+  std::string claimed_id;
 };
 
 struct Verdict {
   // Nothing: answered with the key statement, as if it had not verified.
   std::optional<AckStatus> status;
-  std::string reply;          // for ok and dup
-  unsigned rc = 0;            // likewise
-  bool new_stranger = false;  // a registration that nobody had seen before
+  std::string reply;  // for ok and dup
+  unsigned rc = 0;    // likewise
+  std::optional<Newcomer> newcomer;
 };
 
-// reply: what a new message is answered with. Throws Error{system} when the state fails.
+// Throws Error{system} when the state fails.
 Verdict take_request(Database& database, const Request& request, const Origin& origin,
-                     const std::string& reply, std::uint64_t now);
+                     const InboxRules& rules, std::uint64_t now);
 
 // What time takes away: expired ids and strangers, bodies older than log.keep.
 void clean_up(Database& database, std::uint64_t now, std::uint64_t log_keep_seconds);

@@ -18,26 +18,39 @@ constexpr std::string_view kStatementLine = "p2pchat-key-statement: ";
 
 // A key file: the statement on a line of its own, then PKCS#8. RFC 7468 lets text stand before the
 // block, so one rename puts both in place.
-EncryptionKey read_key(const Home& home, const Identity& identity, std::uint64_t seq) {
-  const std::string path = home.encryption_file(seq);
-  auto fail = [&](const std::string& why) -> Error {
-    return {Status::config, "cannot use " + in_quotes(path) + ": " + why};
-  };
-  const Secret text(read_secret_file(path, kMaxKeyTextBytes));
-  std::string_view content = text.view();
+struct KeyFile {
+  std::string path;
+  Secret text;
+  std::string_view statement;  // into text
+  std::string_view key;        // likewise
+};
+
+Error unusable_file(const std::string& path, const std::string& why) {
+  return {Status::config, "cannot use " + in_quotes(path) + ": " + why};
+}
+
+KeyFile read_key_file(const Home& home, std::uint64_t seq) {
+  KeyFile file{home.encryption_file(seq), {}, {}, {}};
+  file.text = Secret(read_secret_file(file.path, kMaxKeyTextBytes));
+  const std::string_view content = file.text.view();
   const std::size_t line_end = content.find('\n');
   if (!content.starts_with(kStatementLine) || line_end == std::string_view::npos) {
-    throw fail("no key statement in its first line");
+    throw unusable_file(file.path, "no key statement in its first line");
   }
-  const std::string_view token =
-      content.substr(kStatementLine.size(), line_end - kStatementLine.size());
-  Result<KeyStatement> statement = read_key_statement(token);
-  if (!statement) throw fail("its key statement: " + statement.why());
-  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(content.substr(line_end + 1));
-  if (!key) throw fail(key.why());
+  file.statement = content.substr(kStatementLine.size(), line_end - kStatementLine.size());
+  file.key = content.substr(line_end + 1);
+  return file;
+}
+
+EncryptionKey read_key(const Home& home, const Identity& identity, std::uint64_t seq) {
+  const KeyFile file = read_key_file(home, seq);
+  Result<KeyStatement> statement = read_key_statement(file.statement);
+  if (!statement) throw unusable_file(file.path, "its key statement: " + statement.why());
+  Result<RsaPrivateKey> key = RsaPrivateKey::from_pem(file.key, home.passphrase());
+  if (!key) throw unusable_key(file.path, key.why());
   if (statement->identity_id != identity.id || statement->seq != seq ||
       statement->encryption.modulus() != key->public_key().modulus()) {
-    throw fail("its key statement belongs to other keys");
+    throw unusable_file(file.path, "its key statement belongs to other keys");
   }
   return {*std::move(key), *std::move(statement)};
 }
@@ -48,7 +61,7 @@ bool is_from_the_future(const KeyStatement& statement, std::uint64_t now) {
 }
 
 bool is_content(const Keyring& keyring, Renewal renewal, std::uint64_t now) {
-  if (keyring.keys.empty()) return false;
+  if (keyring.keys.empty() || renewal == Renewal::now) return false;
   const KeyStatement& statement = keyring.current().statement;
   if (is_from_the_future(statement, now)) return false;
   const std::uint64_t half_life = statement.iat + (statement.exp - statement.iat) / 2;
@@ -99,7 +112,7 @@ void make_encryption_key(const Home& home, const Identity& identity, std::uint64
   const KeyStatement statement = make_key_statement(identity.key, key.public_key(), seq, now,
                                                     now + 2 * rotate_days * kSecondsPerDay);
   std::string content = std::string(kStatementLine) + statement.token + "\n";
-  content += key.pem().view();
+  content += key.pem(home.passphrase()).view();
   const Secret file(std::move(content));
   write_secret_file(home.encryption_file(seq), file.view());
 }
@@ -125,6 +138,42 @@ std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& id
   }
   shred_others(home, keyring);
   return std::make_shared<const Keyring>(std::move(keyring));
+}
+
+KeyStatement own_card(const Home& home) {
+  home.require_identity();
+  const std::vector<std::uint64_t> seqs = home.encryption_seqs();
+  if (seqs.empty()) {
+    throw Error(Status::config, "no encryption key in " + in_quotes(home.folder()),
+                "p2pchat keygen --rotate makes one");
+  }
+  const KeyFile file = read_key_file(home, seqs.front());
+  Result<KeyStatement> statement = read_key_statement(file.statement);
+  if (!statement) throw unusable_file(file.path, "its key statement: " + statement.why());
+  return *std::move(statement);
+}
+
+void drop_old_keys(const Home& home) {
+  const std::uint64_t now = unix_now();
+  const std::vector<std::uint64_t> seqs = home.encryption_seqs();
+  const auto is_old = [&](std::size_t index) {
+    if (index >= kKeysKept) return true;
+    const auto exp = statement_expiry(read_key_file(home, seqs[index]).statement);
+    return exp && *exp <= now;
+  };
+  std::vector<std::uint64_t> old;
+  for (std::size_t i = 0; i < seqs.size(); ++i) {
+    try {
+      if (is_old(i)) old.push_back(seqs[i]);
+    } catch (const Error& error) {
+      // Whoever needs the key says what is wrong with it; but no command works beside an open one.
+      if (error.status() == Status::trust) throw;
+    }
+  }
+  if (old.empty()) return;
+  const FileLock lock(home.lock_file(), LockByte::keys, std::chrono::milliseconds(0));
+  if (!lock.held()) return;
+  for (const std::uint64_t seq : old) shred_file(home.encryption_file(seq));
 }
 
 LiveKeyring::LiveKeyring(const Home& home, const Identity& identity, std::uint64_t rotate_days)

@@ -30,8 +30,9 @@ struct Keyring {
   const EncryptionKey* find(const std::string& encryption_id) const;
 };
 
-// When a new key is made: at half of the current one's life, or only once it has expired.
-enum class Renewal { at_half_life, when_expired };
+// When a new key is made: at half of the current one's life, only once it has expired, or in any
+// case.
+enum class Renewal { at_half_life, when_expired, now };
 
 // Reads the keys; makes a new one if there is none that `renewal` is content with; overwrites and
 // unlinks those that have expired or are no longer among the newest two. Throws Error{config} for
@@ -42,6 +43,14 @@ std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& id
 // Makes the next encryption key. The caller holds the lock for LockByte::keys.
 void make_encryption_key(const Home& home, const Identity& identity, std::uint64_t rotate_days,
                          const FileLock& held_lock);
+
+// The key statement of the newest key, expired or not: our card. Throws Error{config} when there is
+// none.
+KeyStatement own_card(const Home& home);
+
+// Overwrites and unlinks the keys that have expired or are no longer among the newest two, for
+// commands that need none themselves. Leaves them to whoever is at the keys already.
+void drop_old_keys(const Home& home);
 
 // A keyring that follows what other commands do to the files. Any thread. A failure leaves the keys
 // that are in use, and the next call tries again.

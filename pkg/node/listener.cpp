@@ -47,7 +47,7 @@ class Listener {
         log_keep_seconds_(config.log_keep_seconds()),
         identity_(load_identity(home)),
         keyring_(home, identity_, config.rotate_days()),
-        responder_(identity_, keyring_, home.open_state(Durability::normal), options.reply),
+        responder_(identity_, keyring_, home.open_state(Durability::normal), options.rules),
         signals_({SIGINT, SIGTERM, SIGHUP}),
         loop_(limits_for(raise_descriptor_limit())),
         printer_(home, options.format, print_limit(options), log_keep_seconds_ == 0),
@@ -148,7 +148,7 @@ class Listener {
 
   // From the writer to a worker.
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
-    if (!committed) exchange->verdict = {AckStatus::busy, {}, 0, false};
+    if (!committed) exchange->verdict = {AckStatus::busy, {}, 0, {}};
     if (exchange->verdict.status) {
       note(exchange->opened.request->type, *exchange->verdict.status);
     }
@@ -159,10 +159,8 @@ class Listener {
   // From a worker to the loop, and word of a stranger to our user.
   void seal(const Exchange& exchange) {
     loop_.reply(exchange.connection, responder_.seal(exchange.opened, exchange.verdict));
-    const Request& request = *exchange.opened.request;
-    if (exchange.verdict.new_stranger) {
-      const std::string& hint = request.introduction->name;
-      events_.stranger({fingerprint(request.iss), hint, accept_command(request.iss, hint)});
+    if (exchange.verdict.newcomer) {
+      events_.stranger(stranger_of(*exchange.opened.request, *exchange.verdict.newcomer));
     }
   }
 

@@ -10,7 +10,9 @@
 
 #include "node/config.h"
 #include "node/home.h"
+#include "node/inbox.h"
 #include "node/printer.h"
+#include "node/stranger.h"
 
 namespace p2pchat {
 
@@ -21,15 +23,8 @@ struct ListenOptions {
   std::optional<std::uint64_t> count;                   // else until so many messages are written,
                                                         // else until one exchange has succeeded
   std::optional<std::chrono::milliseconds> time_limit;  // of the whole
-  std::string reply;                                    // the body of each ack
+  InboxRules rules;
   Formatter format;
-};
-
-// A registration that nobody had seen before.
-struct Stranger {
-  std::string fingerprint;
-  std::string hint;            // what it calls itself: untrusted text
-  std::string accept_command;  // what our user types to trust it
 };
 
 // Called on threads of the listener.

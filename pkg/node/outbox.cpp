@@ -6,6 +6,7 @@
 #include "node/contact.h"
 #include "node/identity.h"
 #include "node/inbox.h"
+#include "node/keyring.h"
 #include "node/outcome.h"
 #include "protocol/claims.h"
 #include "protocol/reply.h"
@@ -37,6 +38,10 @@ PeerRow trusted_peer(Peers& peers, const std::string& name) {
     throw Error(Status::no_peer, "unknown peer " + in_quotes(name),
                 has_space ? "to send text from the command line, use -m"
                           : "p2pchat register " + shell_word(name) + " HOST[:PORT]");
+  }
+  if (row->status == PeerStatus::blocked) {
+    throw Error(Status::trust, in_quotes(row->name) + " is blocked",
+                "p2pchat peers unblock " + row->name);
   }
   return *std::move(row);
 }
@@ -70,7 +75,8 @@ class Delivery {
  private:
   MessageKey key() const { return {Direction::out, identity_.id, peer_.identity, letter_.id}; }
   Correspondent correspondent() const {
-    return {peer_.name, peer_.identity, address_, identity_.id};
+    const std::string register_at = peer_.via.empty() ? address_ : "";
+    return {peer_.name, peer_.identity, address_, register_at, identity_.id};
   }
 
   // What this id has been used for. The peer forgets an id a day after the last expiry that it has
@@ -95,7 +101,7 @@ class Delivery {
 
   Line connected() {
     Line line = connect(Contact::of(peer_), deadline_);
-    address_ = line.address;
+    address_ = line.address();
     return line;
   }
 
@@ -161,12 +167,11 @@ class Delivery {
     const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed, draft);
     switch (end.end) {
       case ExchangeEnd::answered:
+      case ExchangeEnd::implausible:
         return read_reply(end.reply,
                           {RequestType::message, peer_.identity, identity_.id, letter_.id,
                            sealed.frame_hash, sealed.reply_key},
                           statement_, second, unix_now());
-      case ExchangeEnd::implausible:
-        return {};
       case ExchangeEnd::not_begun:
         record_outcome(MessageState::untaken, {}, 0);
         throw Error(Status::unavailable, no_answer(peer_.name, address_, end));
@@ -206,12 +211,13 @@ class Delivery {
     const Outcome outcome = is_ack ? outcome_of(*reply.ack) : outcome_of(reply.row);
     if (outcome.state != MessageState::acked) {
       record_outcome(outcome.state, {}, 0);
+      if (is_ack) keep_announced_statement(reply.ack->keys);
       throw error_of(reply, correspondent());
     }
     Ack& ack = *reply.ack;
     try {
       record_outcome(MessageState::acked, ack.body, ack.rc);
-      if (!ack.keys.empty()) keep_announced_statement(ack.keys);
+      keep_announced_statement(ack.keys);
     } catch (const Error& error) {
       throw Error(error.status(),
                   "acknowledged by " + in_quotes(peer_.name) + ", but " + error.what(),
@@ -256,7 +262,9 @@ std::string letter_id(const std::optional<std::string>& name) {
 Outbox::Outbox(const Home& home, const Config& config)
     : home_(home),
       log_keep_seconds_(config.log_keep_seconds()),
-      database_((home.require_identity(), home.open_state(Durability::full))) {}
+      database_((home.require_identity(), home.open_state(Durability::full))) {
+  drop_old_keys(home);
+}
 
 void Outbox::require_peers(const std::vector<std::string>& names) {
   Peers peers(database_);

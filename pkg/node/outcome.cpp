@@ -90,11 +90,11 @@ Error error_of(const Reply& reply, const Correspondent& peer) {
       return {status, name + " does not know this node or could not open the message",
               "p2pchat register " + peer.name};
     case ReplyRow::other_key:
-      return {status,
-              "the key of " + name + " has changed: pinned " + fingerprint(peer.identity_id) +
-                  ", offered " + fingerprint(reply.identity_id),
-              "if that is right: p2pchat register " + peer.name + " " + peer.address +
-                  " --replace --expect " + fingerprint(reply.identity_id)};
+      return {
+          status,
+          "the key of " + name + " has changed: pinned " + fingerprint(peer.identity_id) +
+              ", offered " + fingerprint(reply.identity_id),
+          "if that is right: " + replace_command(peer.name, peer.register_at, reply.identity_id)};
     case ReplyRow::weak_key:
       return {status, name + " offers a key that cannot be trusted: " + reply.why};
     case ReplyRow::does_not_verify:

@@ -25,6 +25,7 @@ struct Correspondent {
   std::string name;         // ours for the peer
   std::string identity_id;  // the pinned IK, or "" when there is none yet
   std::string address;      // where it was reached
+  std::string register_at;  // the same as an argument of `register`; "" when it needs none
   std::string own_id;       // our IK
 };
 

@@ -1,10 +1,11 @@
-// Introducing this node to another: fetch its keys, compare them with what is expected, introduce
-// ourselves, pin. p2pchat-register(1).
+// Getting to know another node: fetch its keys, compare them with what is expected, introduce
+// ourselves, pin; or pin from a card, without a network. p2pchat-register(1).
 #pragma once
 
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "node/config.h"
 #include "node/home.h"
@@ -18,6 +19,7 @@ struct Registration {
   bool replace = false;                  // a known name may get the expected key
   std::optional<std::string> announced;  // ":PORT", "HOST:PORT" or "none"; else from the config
   std::string name_hint;                 // what we call ourselves
+  std::optional<std::string> via;        // a command to reach it through; "" for none any more
 };
 
 struct Registered {
@@ -30,5 +32,12 @@ struct Registered {
 // table.
 Registered register_peer(const Home& home, const Config& config, const Registration& registration,
                          std::chrono::milliseconds time);
+
+// Pins the key in a card: the peer's key statement, with white space around it. An expired card
+// pins as well. `registration` has no announced address and no name hint. Returns the fingerprint.
+// Throws Error{data} when it does not hold, Error{trust} for a weak key or another than the pinned
+// or expected one.
+std::string register_card(const Home& home, const Registration& registration,
+                          std::string_view card);
 
 }  // namespace p2pchat

@@ -14,11 +14,11 @@ constexpr std::size_t kMostCachedIdentities = 4096;
 }  // namespace
 
 Responder::Responder(const Identity& identity, LiveKeyring& keyring, Database readers,
-                     std::string message_reply)
+                     InboxRules rules)
     : identity_(identity),
       keyring_(keyring),
       identity_pem_(identity.key.public_key().pem()),
-      message_reply_(std::move(message_reply)),
+      rules_(std::move(rules)),
       database_(std::move(readers)),
       peers_(database_) {}
 
@@ -75,7 +75,7 @@ Responder::Opened Responder::open(std::string_view frame) {
 }
 
 Verdict Responder::decide(Database& database, const Request& request, const Origin& origin) const {
-  return take_request(database, request, origin, message_reply_, unix_now());
+  return take_request(database, request, origin, rules_, unix_now());
 }
 
 std::string Responder::seal(const Opened& opened, const Verdict& verdict) const {

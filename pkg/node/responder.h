@@ -28,9 +28,8 @@ class Responder {
     const EncryptionKey* sealed_to = nullptr;  // inside keyring
   };
 
-  // `readers` is used for look-ups alone. `message_reply`: the body of every new message's ack.
-  Responder(const Identity& identity, LiveKeyring& keyring, Database readers,
-            std::string message_reply);
+  // `readers` is used for look-ups alone.
+  Responder(const Identity& identity, LiveKeyring& keyring, Database readers, InboxRules rules);
 
   // True when the frame that begins so is sealed to one of our keys.
   bool is_for_us(std::string_view frame_prefix);
@@ -47,7 +46,7 @@ class Responder {
   const Identity& identity_;
   LiveKeyring& keyring_;
   std::string identity_pem_;
-  std::string message_reply_;
+  InboxRules rules_;
   std::mutex mutex_;  // guards the next three
   Database database_;
   Peers peers_;

@@ -1,5 +1,6 @@
 #include "protocol/key_statement.h"
 
+#include "jose/compact.h"
 #include "jose/json.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
@@ -71,6 +72,12 @@ Result<KeyStatement> read_key_statement(std::string_view token) {
   }
   if (!jws->verify(statement.identity)) return Refusal{"its signature does not verify"};
   return statement;
+}
+
+std::optional<std::uint64_t> statement_expiry(std::string_view token) {
+  const auto segments = split_segments(token, 3);
+  std::optional<JsonObject> claims = segments.empty() ? std::nullopt : read_header(segments[1]);
+  return claims ? claims->take_integer("exp") : std::nullopt;
 }
 
 SeqOrder compare_seq(const KeyStatement& received, const KeyStatement& stored) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ KeyStatement make_key_statement(const RsaPrivateKey& identity, const RsaPublicKe
 // thumbprints, lifetime, signature. Whether it has expired, and how it relates to what is stored
 // (pin, seq), is for the caller.
 Result<KeyStatement> read_key_statement(std::string_view token);
+
+// exp of a statement of our own, without a look at anything else; nothing when it has none.
+std::optional<std::uint64_t> statement_expiry(std::string_view token);
 
 // How a statement of the pinned key relates to the stored one.
 enum class SeqOrder { newer, same, older, forked };  // forked: equal seq, another encryption key

@@ -3,13 +3,18 @@
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 namespace p2pchat {
 
 namespace {
 
 constexpr const char* kColumns =
-    "id, identity, name, status, statement, typed_address, announced_address, hint, source, "
-    "registered, first_seen, last_seen";
+    "id, identity, name, status, trust, statement, typed_address, announced_address, via, told, "
+    "hint, "
+    "source, registered, first_seen, last_seen";
 
 std::int64_t to_sql(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
@@ -18,8 +23,29 @@ std::uint64_t from_sql(const SQLite::Column& column) {
   return static_cast<std::uint64_t>(column.getInt64());
 }
 
-std::string status_text(PeerStatus status) {
-  return status == PeerStatus::trusted ? "trusted" : "pending";
+template <typename Value, std::size_t size>
+using Names = std::array<std::pair<Value, const char*>, size>;
+
+constexpr Names<PeerStatus, 3> kStatusNames = {{{PeerStatus::trusted, "trusted"},
+                                                {PeerStatus::pending, "pending"},
+                                                {PeerStatus::blocked, "blocked"}}};
+constexpr Names<Trust, 3> kTrustNames = {{{Trust::accepted, "accepted"},
+                                          {Trust::first_use, "first-use"},
+                                          {Trust::verified, "verified"}}};
+
+template <typename Value, std::size_t size>
+std::string name_of(const Names<Value, size>& names, Value value) {
+  return std::find_if(names.begin(), names.end(),
+                      [&](const auto& row) { return row.first == value; })
+      ->second;
+}
+
+// A word that the table does not allow stands for `otherwise`.
+template <typename Value, std::size_t size>
+Value value_of(const Names<Value, size>& names, const std::string& name, Value otherwise) {
+  const auto* row = std::find_if(names.begin(), names.end(),
+                                 [&](const auto& entry) { return entry.second == name; });
+  return row == names.end() ? otherwise : row->first;
 }
 
 // The columns after id, in their order.
@@ -28,9 +54,10 @@ void bind_row(SQLite::Statement& statement, const PeerRow& row) {
   statement.bind(++index, row.identity);
   ++index;  // an unbound parameter is NULL
   if (!row.name.empty()) statement.bind(index, row.name);
-  statement.bind(++index, status_text(row.status));
-  for (const std::string* text :
-       {&row.statement, &row.typed_address, &row.announced_address, &row.hint, &row.source}) {
+  statement.bind(++index, name_of(kStatusNames, row.status));
+  statement.bind(++index, name_of(kTrustNames, row.trust));
+  for (const std::string* text : {&row.statement, &row.typed_address, &row.announced_address,
+                                  &row.via, &row.told, &row.hint, &row.source}) {
     statement.bind(++index, *text);
   }
   for (const std::uint64_t number : {row.registered, row.first_seen, row.last_seen}) {
@@ -51,10 +78,11 @@ PeerRow Peers::read(SQLite::Statement& statement) {
   row.id = statement.getColumn(index++).getInt64();
   row.identity = statement.getColumn(index++).getString();
   row.name = statement.getColumn(index++).getString();
-  const bool trusted = statement.getColumn(index++).getString() == status_text(PeerStatus::trusted);
-  row.status = trusted ? PeerStatus::trusted : PeerStatus::pending;
-  for (std::string* text :
-       {&row.statement, &row.typed_address, &row.announced_address, &row.hint, &row.source}) {
+  row.status =
+      value_of(kStatusNames, statement.getColumn(index++).getString(), PeerStatus::pending);
+  row.trust = value_of(kTrustNames, statement.getColumn(index++).getString(), Trust::first_use);
+  for (std::string* text : {&row.statement, &row.typed_address, &row.announced_address, &row.via,
+                            &row.told, &row.hint, &row.source}) {
     *text = statement.getColumn(index++).getString();
   }
   for (std::uint64_t* number : {&row.registered, &row.first_seen, &row.last_seen}) {
@@ -88,15 +116,20 @@ std::vector<PeerRow> Peers::by_identity_prefix(const std::string& prefix, unsign
                 prefix);
 }
 
+std::vector<PeerRow> Peers::by_address(const std::string& address) {
+  return select("WHERE name IS NOT NULL AND (typed_address = ?1 OR announced_address = ?1)",
+                address);
+}
+
 std::vector<PeerRow> Peers::all() {
-  return select("ORDER BY status = 'pending', name, first_seen, id", {});
+  return select("ORDER BY name IS NULL, name, first_seen, id", {});
 }
 
 void Peers::insert(const PeerRow& row) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
                             std::string("INSERT INTO peers (") + kColumns +
-                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     bind_row(query, row);
     query.exec();
   });
@@ -106,11 +139,11 @@ void Peers::update(const PeerRow& row) {
   database_.guarded([&] {
     SQLite::Statement query(
         database_.sqlite(),
-        "UPDATE peers SET identity = ?, name = ?, status = ?, statement = ?, typed_address = ?, "
-        "announced_address = ?, hint = ?, source = ?, registered = ?, first_seen = ?, "
-        "last_seen = ? WHERE id = ?");
+        "UPDATE peers SET identity = ?, name = ?, status = ?, trust = ?, statement = ?, "
+        "typed_address = ?, announced_address = ?, via = ?, told = ?, hint = ?, source = ?, "
+        "registered = ?, first_seen = ?, last_seen = ? WHERE id = ?");
     bind_row(query, row);
-    query.bind(12, row.id);
+    query.bind(15, row.id);
     query.exec();
   });
 }
@@ -130,11 +163,18 @@ std::uint64_t Peers::count_pending() {
   });
 }
 
-std::uint64_t Peers::count_pending_since(const std::string& source, std::uint64_t first_seen) {
+std::uint64_t Peers::count_first_use() {
+  return database_.guarded([&] {
+    return from_sql(
+        database_.sqlite().execAndGet("SELECT count(*) FROM peers WHERE trust = 'first-use'"));
+  });
+}
+
+std::uint64_t Peers::count_new_since(const std::string& source, std::uint64_t first_seen) {
   return database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
-                            "SELECT count(*) FROM peers WHERE status = 'pending' AND source = ? "
-                            "AND first_seen > ?");
+                            "SELECT count(*) FROM peers WHERE (status = 'pending' OR trust = "
+                            "'first-use') AND source = ? AND first_seen > ?");
     query.bind(1, source);
     query.bind(2, to_sql(first_seen));
     query.executeStep();

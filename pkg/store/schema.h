@@ -52,6 +52,39 @@ inline constexpr std::array kMigrations = {
         value INTEGER NOT NULL
       ) STRICT;
     )sql",
+    // Blocked peers, how far a trusted one is trusted, and transports of our user's own.
+    R"sql(
+      CREATE TABLE peers_2 (
+        id                INTEGER PRIMARY KEY,
+        identity          TEXT NOT NULL UNIQUE,
+        name              TEXT COLLATE NOCASE UNIQUE,  -- ours for the peer; none before it is accepted
+        status            TEXT NOT NULL CHECK (status IN ('trusted', 'pending', 'blocked')),
+        trust             TEXT NOT NULL CHECK (trust IN ('accepted', 'first-use', 'verified')),
+        statement         TEXT NOT NULL,
+        typed_address     TEXT NOT NULL COLLATE NOCASE,
+        announced_address TEXT NOT NULL COLLATE NOCASE,
+        via               TEXT NOT NULL,               -- command to reach it through, or ""
+        told              TEXT NOT NULL,               -- address that we announced to it, or ""
+        hint              TEXT NOT NULL,
+        source            TEXT NOT NULL,
+        registered        INTEGER NOT NULL,
+        first_seen        INTEGER NOT NULL,
+        last_seen         INTEGER NOT NULL,
+        CHECK (status = 'blocked' OR (status = 'pending') = (name IS NULL))
+      ) STRICT;
+      INSERT INTO peers_2
+        SELECT id, identity, name, status, 'accepted', statement, typed_address, announced_address,
+               '', '', hint, source, registered, first_seen, last_seen
+        FROM peers;
+      DROP TABLE peers;
+      ALTER TABLE peers_2 RENAME TO peers;
+      CREATE INDEX peers_pending ON peers (source, first_seen) WHERE status = 'pending';
+      CREATE INDEX peers_new ON peers (source, first_seen)
+        WHERE status = 'pending' OR trust = 'first-use';
+      CREATE INDEX peers_first_use ON peers (id) WHERE trust = 'first-use';
+      CREATE INDEX peers_by_typed ON peers (typed_address) WHERE name IS NOT NULL;
+      CREATE INDEX peers_by_announced ON peers (announced_address) WHERE name IS NOT NULL;
+    )sql",
 };
 
 inline constexpr int kSchemaVersion = static_cast<int>(kMigrations.size());

@@ -131,12 +131,21 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   assert_stdout "$bob_id"
 }
 
-@test "peers accept: a name that is taken is 73" {
+@test "peers accept: a known name for another key is 77, with both and the one way out" {
   bob_waits
   befriend carol alice
   alice peers accept "$bob_id" --as bob
-  expect 73 alice peers accept "$(fingerprint carol)" --as BOB
-  assert_refusal peers "there is another peer 'BOB': $bob_id"
+  expect 77 alice peers accept "$(fingerprint carol)" --as BOB
+  assert_refusal peers "'bob' is pinned to $bob_id, not to $(fingerprint carol)"
+  assert_contains "$stderr" "p2pchat register bob --replace --expect $(fingerprint carol)"
+  expect 77 alice peers accept "$(fingerprint carol)" --as BOB --expect "$(fingerprint carol)"
+  expect 0 alice peers --names
+  assert_stdout bob
+}
+
+@test "peers accept: another name for a trusted peer is 73" {
+  bob_waits
+  alice peers accept "$bob_id" --as bob
   expect 73 alice peers accept "$bob_id" --as robert
   assert_refusal peers "$bob_id is accepted already, as 'bob'"
   expect 0 alice peers --names

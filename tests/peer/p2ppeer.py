@@ -158,7 +158,7 @@ def key_of(members):
     """The key of a JWK, by the key policy."""
     need(isinstance(members, dict) and members.keys() == {"kty", "n", "e"}, "members of a key")
     need(members["kty"] == "RSA" and isinstance(members["e"], str) and isinstance(members["n"], str), "key")
-    need(len(members["n"]) <= 16384, "key too long")
+    need(len(members["n"]) <= 16384, "key too long", Weak)
     policy(octets(members["n"]), octets(members["e"]))
     return jwk.JWK(**members)
 
@@ -323,7 +323,7 @@ class Node:
             if reply is None:
                 return None, "nothing"
             if reply.startswith("-----BEGIN PUBLIC KEY-----"):
-                return None, "changed" if pem_thumbprint(reply) != pin else "foreign"
+                return None, "changed" if pem_thumbprint(reply) != pin and pin else "foreign"
             first = json_object(octets(reply.split(".")[0]))
             if not (isinstance(first.get("typ"), str) and first["typ"].startswith("p2pchat")):
                 return None, "foreign"
@@ -485,9 +485,9 @@ def pem_thumbprint(text):
     need(text.rstrip("\r\n\t ").endswith("-----END PUBLIC KEY-----"), "nothing behind it")
     try:
         numbers = serialization.load_pem_public_key(text.encode()).public_numbers()
+        modulus, exponent = (n.to_bytes((n.bit_length() + 7) // 8, "big") for n in (numbers.n, numbers.e))
     except (ValueError, AttributeError) as error:
         raise Refused("PEM") from error
-    modulus, exponent = (n.to_bytes((n.bit_length() + 7) // 8, "big") for n in (numbers.n, numbers.e))
     policy(modulus, exponent)
     return jwk.JWK(kty="RSA", e="AQAB", n=base64url_encode(modulus)).thumbprint()
 

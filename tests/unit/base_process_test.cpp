@@ -1,12 +1,16 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <catch2/catch.hpp>
+
+#include "base/error.h"
 
 namespace p2pchat {
 
@@ -136,6 +140,100 @@ TEST_CASE("process: a signal that does not end a process still ends this one") {
   });
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 128 + SIGCHLD);
+}
+
+namespace {
+
+// Everything that comes out of it until it closes.
+std::string output_of(Process& process) {
+  std::string text;
+  std::array<char, 4096> piece{};
+  while (true) {
+    pollfd polled{process.output(), POLLIN, 0};
+    if (poll(&polled, 1, 60'000) != 1) return "nothing in a minute";
+    const ssize_t count = read(process.output(), piece.data(), piece.size());
+    if (count <= 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(count));
+  }
+}
+
+std::string output_of(const std::vector<std::string>& argv) {
+  Process process(argv);
+  return output_of(process);
+}
+
+}  // namespace
+
+TEST_CASE("process: another program reads what we write and we read what it writes") {
+  Process cat({"cat"});
+  REQUIRE(write_all(cat.input(), "hello") == 0);
+  const std::string nothing_yet;
+  CHECK_FALSE(cat.wait(Deadline(std::chrono::milliseconds(0))));
+  {
+    Process moved = std::move(cat);
+    pollfd polled{moved.output(), POLLIN, 0};
+    REQUIRE(poll(&polled, 1, 60'000) == 1);
+    std::array<char, 16> piece{};
+    CHECK(read(moved.output(), piece.data(), piece.size()) == 5);
+    moved.close_pipes();
+    CHECK(moved.wait(Deadline(std::chrono::seconds(60))) == 0);
+  }
+}
+
+TEST_CASE("process: its end is told as a shell tells it") {
+  const auto [script, status] = GENERATE(table<std::string, int>(
+      {{"exit 0", 0}, {"exit 7", 7}, {"exit 255", 255}, {"kill -TERM $$", 128 + SIGTERM}}));
+  Process process({"/bin/sh", "-c", script});
+  CHECK(process.wait(Deadline(std::chrono::seconds(60))) == status);
+  CHECK(process.wait(Deadline(std::chrono::seconds(0))) == status);
+}
+
+TEST_CASE("process: what cannot be run is said at once") {
+  try {
+    const Process process({"/nonexistent/program"});
+    FAIL("it runs");
+  } catch (const Error& error) {
+    CHECK(error.status() == Status::unavailable);
+    CHECK(error.what() ==
+          std::string("cannot run '/nonexistent/program': no such file or directory"));
+  }
+}
+
+TEST_CASE("process: it has descriptors 0 to 2 alone") {
+  const Fd leaked(dup(STDERR_FILENO));
+  REQUIRE(leaked);
+  CHECK(output_of({"/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"}) == "0 1 2 3 ");  // 3: ls's
+}
+
+TEST_CASE("process: it starts with default signals and none blocked") {
+  std::signal(SIGPIPE, SIG_IGN);
+  const SignalFd blocked{SIGTERM, SIGUSR1};
+  CHECK(output_of({"/bin/sh", "-c", "grep -E '^Sig(Blk|Ign)' /proc/self/status | cut -f 2"}) ==
+        "0000000000000000\n0000000000000000\n");
+}
+
+TEST_CASE("process: it gets the descriptor limit that we were given") {
+  CHECK(holds_in_child([] {
+    struct rlimit limit {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 77;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    raise_descriptor_limit();
+    return output_of({"/bin/sh", "-c", "ulimit -n"}) == "77\n";
+  }));
+}
+
+TEST_CASE("process: one that does not end with its pipes is ended") {
+  pid_t pid = 0;
+  {
+    Process process({"/bin/sh", "-c", "echo $$; exec sleep 600"});
+    pollfd polled{process.output(), POLLIN, 0};
+    REQUIRE(poll(&polled, 1, 60'000) == 1);
+    std::array<char, 32> piece{};
+    REQUIRE(read(process.output(), piece.data(), piece.size()) > 0);
+    pid = std::stoi(piece.data());
+  }
+  CHECK(kill(pid, 0) == -1);
 }
 
 }  // namespace p2pchat

@@ -205,4 +205,26 @@ TEST_CASE("rsa_key: no key is made that would be refused") {
   CHECK_THROWS_AS(RsaPrivateKey::generate(1024), Error);
 }
 
+TEST_CASE("rsa_key: a private key with a passphrase comes back with it, and with no other") {
+  const std::optional<Secret> phrase(Secret("a phrase"));
+  const Secret pem = alice_identity().pem(phrase);
+  CHECK(pem.view().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+  const auto key = RsaPrivateKey::from_pem(pem.view(), phrase);
+  REQUIRE(key);
+  CHECK(key->public_key().modulus() == alice_identity().public_key().modulus());
+  CHECK(RsaPrivateKey::from_pem(pem.view()).why() == "encrypted with a passphrase");
+  const std::string other = GENERATE("another", "a phras", "a phrase ", "");
+  CHECK(RsaPrivateKey::from_pem(pem.view(), Secret(other)).why() ==
+        "encrypted with another passphrase");
+}
+
+TEST_CASE("rsa_key: openssl reads what we encrypt, and we what it encrypts") {
+  const std::optional<Secret> phrase(Secret("a phrase"));
+  const auto key = RsaPrivateKey::from_pem(encrypted_pem(bob_identity(), "a phrase"), phrase);
+  REQUIRE(key);
+  CHECK(key->public_key().modulus() == bob_identity().public_key().modulus());
+  CHECK(decrypted_pem(bob_identity().pem(phrase).view(), "a phrase") ==
+        bob_identity().pem().view());
+}
+
 }  // namespace p2pchat

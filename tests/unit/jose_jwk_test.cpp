@@ -103,7 +103,7 @@ TEST_CASE("jwk: the key policy holds") {
   CHECK(read(rfc_jwk().set("n", changed_modulus('\x80', '\x02'))).why() ==
         "refused key: even modulus");
   CHECK(read(rfc_jwk().set("n", json_string(std::string(kMaxKeyTextBytes + 4, 'A')))).why() ==
-        "a key text of more than 16 KiB");
+        "refused key: more than 16 KiB of text");
   CHECK(read(rfc_jwk().set("n", json_string(std::string(684, 'B')))).why() ==
         "refused key: more than 4096 bits");
 }

@@ -171,7 +171,7 @@ TEST_CASE("connection: a larger frame that is not for us is counted and not kept
   wire.send("b");
   CHECK(wire.read() == State::reading);
   CHECK(wire.connection.held() == 0);
-  CHECK(wire.asked_about == std::string(kSmallFrameBytes, 'a') + "b");
+  CHECK(wire.asked_about == std::string(kSmallFrameBytes, 'a'));  // however much has come
   wire.stream(std::string(100'000, 'c'));
   CHECK(wire.connection.held() == 0);
   wire.send("d\0"s);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "node/identity.h"
+#include "protocol/verification.h"
 #include "store/messages.h"
 #include "test_home.h"
 
@@ -84,7 +85,7 @@ TEST_CASE("address_book: without an identity there is none") {
 TEST_CASE_METHOD(Fixture, "address_book: a peer is shown with all that is known of it") {
   const PeerInfo info = book.show("BOB");
   CHECK(info.name == "bob");
-  CHECK(info.trusted);
+  CHECK(info.status == PeerStatus::trusted);
   CHECK(info.fingerprint == fingerprint(id_of(Who::bob)));
   CHECK(info.address == "typed.example:1");
   CHECK(info.announced_address == "announced.example:2");
@@ -97,7 +98,7 @@ TEST_CASE_METHOD(Fixture, "address_book: a peer is shown with all that is known 
 TEST_CASE_METHOD(Fixture, "address_book: a stranger is shown by its fingerprint, without a name") {
   const PeerInfo info = book.show("SHA256:AAAAAAAA1");
   CHECK(info.name.empty());
-  CHECK_FALSE(info.trusted);
+  CHECK(info.status == PeerStatus::pending);
   CHECK(info.fingerprint == fingerprint(id("AAAAAAAA1")));
   CHECK(info.address == "192.0.2.7:4040");
   CHECK(info.keys_expire == 0);
@@ -107,8 +108,8 @@ TEST_CASE_METHOD(Fixture, "address_book: all are listed, trusted ones first") {
   const auto all = book.list();
   REQUIRE(all.size() == 3);
   CHECK(all[0].name == "bob");
-  CHECK_FALSE(all[1].trusted);
-  CHECK_FALSE(all[2].trusted);
+  CHECK(all[1].status == PeerStatus::pending);
+  CHECK(all[2].status == PeerStatus::pending);
 }
 
 TEST_CASE_METHOD(Fixture, "address_book: who is not there is unknown") {
@@ -131,7 +132,7 @@ TEST_CASE_METHOD(Fixture, "address_book: a bad, short or ambiguous fingerprint i
 
 TEST_CASE_METHOD(Fixture, "address_book: an accepted stranger is trusted under the name") {
   const PeerInfo info = book.accept("SHA256:AAAAAAAA1", "carol", std::nullopt);
-  CHECK(info.trusted);
+  CHECK(info.status == PeerStatus::trusted);
   CHECK(info.name == "carol");
   CHECK(info.fingerprint == fingerprint(id("AAAAAAAA1")));
   const auto row = peers.by_name("carol");
@@ -146,7 +147,7 @@ TEST_CASE_METHOD(Fixture, "address_book: accepting twice finds the same state") 
   book.accept("SHA256:AAAAAAAA1", "carol", std::nullopt);
   const PeerInfo info = book.accept("SHA256:AAAAAAAA1", "Carol", std::nullopt);
   CHECK(info.name == "carol");
-  CHECK(info.trusted);
+  CHECK(info.status == PeerStatus::trusted);
 }
 
 TEST_CASE_METHOD(Fixture,
@@ -156,7 +157,8 @@ TEST_CASE_METHOD(Fixture,
   CHECK(error.status() == Status::trust);
   CHECK_THAT(error.what(), Catch::Contains(fingerprint(id("AAAAAAAA1"))));
   CHECK_FALSE(peers.by_name("carol"));
-  CHECK(book.accept("SHA256:AAAAAAAA1", "carol", fingerprint(id("AAAAAAAA1"))).trusted);
+  CHECK(book.accept("SHA256:AAAAAAAA1", "carol", fingerprint(id("AAAAAAAA1"))).status ==
+        PeerStatus::trusted);
 }
 
 TEST_CASE_METHOD(Fixture, "address_book: an expected fingerprint is a whole one") {
@@ -168,8 +170,15 @@ TEST_CASE_METHOD(Fixture, "address_book: an expected fingerprint is a whole one"
 
 TEST_CASE_METHOD(Fixture,
                  "address_book: nobody is accepted under a name that is taken or is none") {
-  CHECK(error_from([&] { book.accept("SHA256:AAAAAAAA1", "BOB", std::nullopt); }).status() ==
-        Status::cannot_create);
+  const Error error =
+      error_from([&] { book.accept("SHA256:AAAAAAAA1", "BOB", fingerprint(id("AAAAAAAA1"))); });
+  CHECK(error.status() == Status::trust);
+  CHECK_THAT(error.what(), Catch::Contains(fingerprint(id_of(Who::bob))));
+  CHECK_THAT(error.what(), Catch::Contains(fingerprint(id("AAAAAAAA1"))));
+  CHECK(error.hint() ==
+        "if its key has changed: p2pchat register bob 192.0.2.7:4040 --replace "
+        "--expect " +
+            fingerprint(id("AAAAAAAA1")));
   CHECK(error_from([&] { book.accept("SHA256:AAAAAAAA1", "a b", std::nullopt); }).status() ==
         Status::usage);
   CHECK(peers.by_identity(id("AAAAAAAA1"))->status == PeerStatus::pending);
@@ -214,6 +223,84 @@ TEST_CASE_METHOD(Fixture, "address_book: a removed peer's message ids stay") {
   messages.insert(row);
   book.remove("bob");
   CHECK(messages.find(key));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "address_book: who claims a known address is accepted only when expected") {
+  PeerRow row = *peers.by_name("bob");
+  row.typed_address = GENERATE("192.0.2.7:4040", "typed.example:1");
+  row.announced_address = "192.0.2.7:4040";
+  peers.update(row);
+  const std::string whole = fingerprint(id("AAAAAAAA1"));
+  const Error error = error_from([&] { book.accept(whole, "carol", std::nullopt); });
+  CHECK(error.status() == Status::trust);
+  CHECK_THAT(error.what(), Catch::Contains("192.0.2.7:4040 of 'bob'"));
+  CHECK_THAT(error.hint(), Catch::EndsWith("--replace --expect " + whole));
+  CHECK(peers.by_identity(id("AAAAAAAA1"))->status == PeerStatus::pending);
+  CHECK(book.accept(whole, "carol", whole).name == "carol");
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: a blocked peer becomes again what it was") {
+  const std::string selector = GENERATE("bob", "SHA256:AAAAAAAA1");
+  const PeerStatus before = book.show(selector).status;
+  book.block(selector);
+  book.block(selector);
+  CHECK(book.show(selector).status == PeerStatus::blocked);
+  book.unblock(selector);
+  book.unblock(selector);
+  CHECK(book.show(selector).status == before);
+  CHECK(error_from([&] { book.block("nobody"); }).status() == Status::no_peer);
+  CHECK(error_from([&] { book.unblock("nobody"); }).status() == Status::no_peer);
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: a blocked stranger is neither accepted nor rejected") {
+  book.block("SHA256:AAAAAAAA1");
+  CHECK(error_from([&] { book.accept("SHA256:AAAAAAAA1", "carol", std::nullopt); }).status() ==
+        Status::trust);
+  CHECK(error_from([&] { book.reject("SHA256:AAAAAAAA1"); }).status() == Status::data);
+  CHECK(book.show("SHA256:AAAAAAAA1").status == PeerStatus::blocked);
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: a peer has one name at a time, twice as well as once") {
+  book.rename("bob", "robert");
+  book.rename("bob", "robert");
+  CHECK_FALSE(peers.by_name("bob"));
+  CHECK(book.show("robert").fingerprint == fingerprint(id_of(Who::bob)));
+  book.rename("robert", "Robert");
+  CHECK(book.show("robert").name == "Robert");
+  book.rename(fingerprint(id_of(Who::bob)), "bob");
+  CHECK(book.show("bob").name == "bob");
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: a name that is taken or is none is not given") {
+  book.accept("SHA256:AAAAAAAA1", "carol", std::nullopt);
+  CHECK(error_from([&] { book.rename("bob", "CAROL"); }).status() == Status::cannot_create);
+  CHECK(error_from([&] { book.rename("bob", "4040"); }).status() == Status::usage);
+  CHECK(error_from([&] { book.rename("nobody", "robert"); }).status() == Status::no_peer);
+  CHECK(error_from([&] { book.rename("SHA256:AAAAAAAA2", "dave"); }).status() == Status::trust);
+  CHECK(book.show("bob").name == "bob");
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: a card is the newest statement of a peer") {
+  CHECK(book.card("bob") == bob_statement().token);
+  CHECK(error_from([&] { book.card("nobody"); }).status() == Status::no_peer);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "address_book: digits are those of both identities, and can be confirmed") {
+  CHECK(book.digits("bob", id_of(Who::alice)) ==
+        verification_digits(id_of(Who::bob), id_of(Who::alice)));
+  book.confirm("bob");
+  book.confirm("bob");
+  CHECK(book.show("bob").trust == Trust::verified);
+  CHECK(error_from([&] { book.confirm("SHA256:AAAAAAAA1"); }).status() == Status::trust);
+}
+
+TEST_CASE_METHOD(Fixture, "address_book: accepting a first-use peer is a decision") {
+  PeerRow row = *peers.by_name("bob");
+  row.trust = Trust::first_use;
+  peers.update(row);
+  CHECK(book.accept(fingerprint(id_of(Who::bob)), "bob", std::nullopt).trust == Trust::accepted);
 }
 
 }  // namespace p2pchat

@@ -41,21 +41,21 @@ TEST_CASE("home: the flag comes before the variable, the variable before the use
   const Variable user("HOME", "/home/somebody");
   {
     const Variable variable("P2PCHAT_HOME", "/from/variable");
-    CHECK(Home::locate("/from/flag").folder() == "/from/flag");
-    CHECK(Home::locate(std::nullopt).folder() == "/from/variable");
+    CHECK(Home::locate("/from/flag", std::nullopt).folder() == "/from/flag");
+    CHECK(Home::locate(std::nullopt, std::nullopt).folder() == "/from/variable");
   }
   const Variable variable("P2PCHAT_HOME", GENERATE(static_cast<const char*>(nullptr), ""));
-  CHECK(Home::locate(std::nullopt).folder() == "/home/somebody/.p2pchat");
+  CHECK(Home::locate(std::nullopt, std::nullopt).folder() == "/home/somebody/.p2pchat");
 }
 
 TEST_CASE("home: an empty flag is refused") {
-  CHECK(error_from([] { Home::locate(""); }).status() == Status::usage);
+  CHECK(error_from([] { Home::locate("", std::nullopt); }).status() == Status::usage);
 }
 
 TEST_CASE("home: without HOME the user's entry counts") {
   const Variable variable("P2PCHAT_HOME", nullptr);
   const Variable user("HOME", nullptr);
-  const std::string folder = Home::locate(std::nullopt).folder();
+  const std::string folder = Home::locate(std::nullopt, std::nullopt).folder();
   CHECK(folder.starts_with('/'));
   CHECK_THAT(folder, Catch::EndsWith("/.p2pchat"));
 }
@@ -108,6 +108,20 @@ TEST_CASE("home: the state is a database of ours in the folder") {
   const TestHome home;
   home.home().open_state(Durability::full);
   CHECK(exists(home / "state.db"));
+}
+
+TEST_CASE("home: a passphrase is the first line of a file that is ours alone") {
+  const TestHome home;
+  Home locked = home.home();
+  CHECK_FALSE(locked.passphrase());
+  locked.set_passphrase_file(home / "phrase");
+  CHECK(error_from([&] { locked.passphrase(); }).status() == Status::no_input);
+  write_file(home / "phrase", "one line\nand another");
+  CHECK(locked.passphrase()->view() == "one line");
+  write_file(home / "phrase", "\n");
+  CHECK(error_from([&] { locked.passphrase(); }).status() == Status::config);
+  write_file(home / "phrase", "one line", 0640);
+  CHECK(error_from([&] { locked.passphrase(); }).status() == Status::trust);
 }
 
 }  // namespace p2pchat

@@ -45,6 +45,12 @@ Request registration_of(unsigned number, std::uint64_t iat = kNow) {
   return request;
 }
 
+// Nobody else's address either.
+Request without_address(Request request) {
+  request.introduction->addr.clear();
+  return request;
+}
+
 KeyStatement statement_with(std::uint64_t seq, const RsaPrivateKey& encryption) {
   return make_key_statement(alice_identity(), encryption.public_key(), seq, kNow,
                             kNow + kSecondsPerDay);
@@ -66,7 +72,7 @@ struct Fixture {
   Verdict take(const Request& request, const Origin& origin = kHere, std::uint64_t now = kNow,
                const std::string& reply = "a reply") {
     WriteTransaction transaction(database);
-    Verdict verdict = take_request(database, request, origin, reply, now);
+    Verdict verdict = take_request(database, request, origin, {reply, first_use}, now);
     transaction.commit();
     return verdict;
   }
@@ -80,6 +86,7 @@ struct Fixture {
     return messages.find({Direction::in, id_of(Who::alice), id_of(Who::bob), jti});
   }
 
+  bool first_use = false;
   TestHome home;
   Database database = home.state();
   Peers peers{database};
@@ -94,7 +101,7 @@ TEST_CASE_METHOD(Fixture, "inbox: a trusted peer's message is stored, to be prin
   CHECK(verdict.status == AckStatus::ok);
   CHECK(verdict.reply == "a reply");
   CHECK(verdict.rc == 0);
-  CHECK_FALSE(verdict.new_stranger);
+  CHECK_FALSE(verdict.newcomer);
   const auto row = stored("1");
   REQUIRE(row);
   CHECK(row->body == std::string("a\0b", 3));
@@ -229,7 +236,7 @@ TEST_CASE_METHOD(Fixture, "inbox: a stranger is kept as pending, with what it sa
   const Verdict verdict = take(registration());
   CHECK(verdict.status == AckStatus::pending);
   CHECK(verdict.reply.empty());
-  CHECK(verdict.new_stranger);
+  CHECK(verdict.newcomer);
   const PeerRow row = alice();
   CHECK(row.status == PeerStatus::pending);
   CHECK(row.name.empty());
@@ -265,7 +272,7 @@ TEST_CASE_METHOD(Fixture, "inbox: a registration that is not newer changes nothi
       take(registration(iat, "evil.example:1", statement_with(kNow + 1, bob_encryption())));
   CHECK(verdict.status ==
         (status == PeerStatus::trusted ? AckStatus::trusted : AckStatus::pending));
-  CHECK_FALSE(verdict.new_stranger);
+  CHECK_FALSE(verdict.newcomer);
   CHECK(alice().statement == alice_statement().token);
   CHECK(alice().announced_address.empty());
   CHECK(alice().registered == kNow - 100);
@@ -279,7 +286,7 @@ TEST_CASE_METHOD(Fixture,
   const Verdict verdict = take(registration(kNow - 99, ":7", newer));
   CHECK(verdict.status ==
         (status == PeerStatus::trusted ? AckStatus::trusted : AckStatus::pending));
-  CHECK_FALSE(verdict.new_stranger);
+  CHECK_FALSE(verdict.newcomer);
   const PeerRow row = alice();
   CHECK(row.statement == newer.token);
   CHECK(row.announced_address == "192.0.2.7:7");
@@ -308,13 +315,13 @@ TEST_CASE_METHOD(Fixture, "inbox: a registration with an older or a forked key i
 }
 
 TEST_CASE_METHOD(Fixture, "inbox: a source has so many new strangers a day and no more") {
-  for (unsigned i = 0; i < kMaxPendingPerSourceAndDay; ++i) {
+  for (unsigned i = 0; i < kMaxNewPerSourceAndDay; ++i) {
     REQUIRE(take(registration_of(i)).status == AckStatus::pending);
   }
   const Verdict verdict = take(registration_of(9999));
   CHECK(verdict.status == AckStatus::busy);
-  CHECK_FALSE(verdict.new_stranger);
-  CHECK(peers.count_pending() == kMaxPendingPerSourceAndDay);
+  CHECK_FALSE(verdict.newcomer);
+  CHECK(peers.count_pending() == kMaxNewPerSourceAndDay);
   // Whoever it knows, another source and the next day are not concerned.
   CHECK(take(registration_of(0, kNow + 1)).status == AckStatus::pending);
   CHECK(take(registration_of(9999), kThere).status == AckStatus::pending);
@@ -388,6 +395,85 @@ TEST_CASE_METHOD(Fixture, "inbox: an id outlives its expiry by a day, also witho
   clean_up(database, kNow + 101 + kSecondsPerDay, 0);
   CHECK_FALSE(stored("1"));
   CHECK(messages.purge_mark() == kNow + 100);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: at first use a stranger is trusted under a name of ours") {
+  first_use = true;
+  const Verdict verdict = take(registration());
+  CHECK(verdict.status == AckStatus::trusted);
+  REQUIRE(verdict.newcomer);
+  CHECK(verdict.newcomer->name == "peer-" + id_of(Who::alice).substr(0, 8));
+  const PeerRow row = alice();
+  CHECK(row.status == PeerStatus::trusted);
+  CHECK(row.trust == Trust::first_use);
+  CHECK(row.name == verdict.newcomer->name);
+  CHECK(row.hint == "Alice");
+  CHECK(take(message("1")).status == AckStatus::ok);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a name of ours that is taken grows") {
+  first_use = true;
+  PeerRow row;
+  row.identity = "somebody";
+  row.status = PeerStatus::trusted;
+  row.name = "PEER-" + id_of(Who::alice).substr(0, 8);
+  peers.insert(row);
+  CHECK(take(registration()).newcomer->name == "peer-" + id_of(Who::alice).substr(0, 9));
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: first use trusts a thousand, and those after them are pending") {
+  first_use = true;
+  for (unsigned i = 0; i < kMaxFirstUse; ++i) {
+    take(without_address(registration_of(i)), {"192.0.2.7", "network " + std::to_string(i)});
+  }
+  CHECK(peers.count_first_use() == kMaxFirstUse);
+  CHECK(take(without_address(registration())).status == AckStatus::pending);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: first use keeps to the new identities that a source has a day") {
+  first_use = true;
+  for (unsigned i = 0; i < kMaxNewPerSourceAndDay; ++i) take(without_address(registration_of(i)));
+  CHECK(take(without_address(registration())).status == AckStatus::busy);
+  CHECK(take(without_address(registration()), kThere).status == AckStatus::trusted);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: first use does not decide about a stranger that waits already") {
+  know_alice(PeerStatus::pending);
+  first_use = true;
+  CHECK(take(registration()).status == AckStatus::pending);
+  CHECK(alice().status == PeerStatus::pending);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: another key at a known address is told and never trusted") {
+  first_use = GENERATE(false, true);
+  PeerRow row;
+  row.identity = "somebody";
+  row.status = PeerStatus::trusted;
+  row.name = "al";
+  const bool typed = GENERATE(false, true);
+  (typed ? row.typed_address : row.announced_address) = "Alice.Example:4040";
+  peers.insert(row);
+  const Verdict verdict = take(registration());
+  CHECK(verdict.status == AckStatus::pending);
+  REQUIRE(verdict.newcomer);
+  CHECK(verdict.newcomer->claimed_name == "al");
+  CHECK(verdict.newcomer->claimed_id == "somebody");
+  CHECK(verdict.newcomer->address == "alice.example:4040");
+  CHECK(alice().status == PeerStatus::pending);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: a blocked peer is told what a pending one is, and changes nothing") {
+  know_alice(PeerStatus::trusted);
+  PeerRow row = alice();
+  row.status = PeerStatus::blocked;
+  peers.update(row);
+  CHECK(take(message("1")).status == AckStatus::pending);
+  CHECK_FALSE(stored("1"));
+  CHECK(take(registration()).status == AckStatus::pending);
+  CHECK(alice().status == PeerStatus::blocked);
+  CHECK(alice().registered == row.registered);
+  CHECK(alice().announced_address == row.announced_address);
 }
 
 }  // namespace p2pchat

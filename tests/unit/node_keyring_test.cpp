@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "base/clock.h"
+#include "jose/jwe.h"
 #include "protocol/claims.h"
 #include "test_home.h"
 
@@ -258,6 +260,98 @@ TEST_CASE_METHOD(Fixture,
   CHECK(live.now()->keys.size() == 2);
   CHECK(live.now()->current().statement.seq >= now);
   CHECK(on_disk() == seqs(*live.now()));
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: a rotation makes a key in any case, and keeps the one before") {
+  add(5, 60, bob_encryption());
+  add(6, 0);
+  const auto keyring = load(Renewal::now);
+  REQUIRE(keyring->keys.size() == 2);
+  CHECK(keyring->current().statement.seq > 6);
+  CHECK(keyring->keys.back().statement.seq == 6);
+  CHECK(on_disk() == seqs(*keyring));
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: the card is the newest statement, expired or not") {
+  CHECK(error_from([&] { own_card(home.home()); }).status() == Status::config);
+  add(5, kLife + 1, bob_encryption());
+  CHECK(own_card(home.home()).seq == 5);
+  add(6, 0);
+  CHECK(own_card(home.home()).seq == 6);
+  write_file(home.home().encryption_file(7), "not even a key");
+  CHECK(error_from([&] { own_card(home.home()); }).status() == Status::config);
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: commands that need no key drop the old ones") {
+  add(4, 1, bob_encryption());
+  add(5, kLife, bob_encryption());
+  add(6, 0);
+  drop_old_keys(home.home());
+  CHECK(on_disk() == Seqs{6});
+  drop_old_keys(home.home());
+  CHECK(on_disk() == Seqs{6});
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: old keys are left to whoever is at the keys already") {
+  add(5, kLife);
+  const FileLock lock(home.home().lock_file(), LockByte::keys, std::chrono::seconds(0));
+  drop_old_keys(home.home());
+  CHECK(on_disk() == Seqs{5});
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: a key file that says nothing of its end is nobody's business") {
+  write_file(home.home().encryption_file(9), "not even a key");
+  CHECK_NOTHROW(drop_old_keys(home.home()));
+  CHECK(on_disk() == Seqs{9});
+  chmod(home.home().encryption_file(9).c_str(), 0644);
+  CHECK(error_from([&] { drop_old_keys(home.home()); }).status() == Status::trust);
+}
+
+TEST_CASE("keyring: after two rotations nothing that was recorded before can be opened") {
+  freeze_unix_clock(kNow);
+  const TestHome home;
+  write_file(home.home().identity_file(), bob_identity().pem().view());
+  const Identity identity{bob_identity(), id_of(Who::bob)};
+  LiveKeyring keyring(home.home(), identity, kDays);
+  const auto opens = [&](const std::string& frame) {
+    const auto seqs = home.home().encryption_seqs();
+    return std::any_of(seqs.begin(), seqs.end(), [&](std::uint64_t seq) {
+      const std::string file = read_file(home.home().encryption_file(seq));
+      const auto key = RsaPrivateKey::from_pem(file.substr(file.find('\n') + 1));
+      const auto jwe = SealedJwe::parse(frame);
+      return key && jwe && jwe->encrypted_key().size() == key->bytes() && jwe->open(*key);
+    });
+  };
+  Draft draft;
+  draft.iat = kNow;
+  draft.exp = kNow + 1;
+  draft.jti = new_message_id();
+  const std::string recorded =
+      seal_request(draft, alice_identity(), id_of(Who::alice), keyring.now()->current().statement)
+          .frame;
+  CHECK(opens(recorded));
+  freeze_unix_clock(kNow + kDays * kSecondsPerDay);
+  keyring.renew();
+  CHECK(home.home().encryption_seqs().size() == 2);
+  CHECK(opens(recorded));
+  freeze_unix_clock(kNow + 2 * kDays * kSecondsPerDay);
+  keyring.renew();
+  CHECK(home.home().encryption_seqs().size() == 2);
+  CHECK_FALSE(opens(recorded));
+  freeze_unix_clock(std::nullopt);
+}
+
+TEST_CASE_METHOD(Fixture, "keyring: keys have the passphrase of the identity") {
+  Home locked = home.home();
+  write_file(home / "phrase", "one line\nand another\n");
+  locked.set_passphrase_file(home / "phrase");
+  const auto keyring = load_keyring(locked, identity, kDays, Renewal::at_half_life);
+  const std::string path = locked.encryption_file(keyring->current().statement.seq);
+  CHECK_THAT(read_file(path), Catch::Contains("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+  CHECK(load_keyring(locked, identity, kDays, Renewal::at_half_life)->keys.size() == 1);
+  const Error error = error_from([&] { load(); });
+  CHECK(error.status() == Status::config);
+  CHECK_THAT(error.hint(), Catch::Contains("P2PCHAT_PASSPHRASE_FILE"));
 }
 
 }  // namespace p2pchat

@@ -33,7 +33,7 @@ ListenOptions options_for(std::optional<std::uint64_t> count = std::nullopt) {
   ListenOptions options;
   options.address = "127.0.0.1";
   options.count = count;
-  options.reply = "a reply\n";
+  options.rules.reply = "a reply\n";
   options.format = [](const Received& message) { return message.peer + ":" + message.body + "\n"; };
   return options;
 }
@@ -113,7 +113,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK(listening.strangers().front().accept_command ==
         "p2pchat peers accept " + name + " --as alice");
   const PeerInfo info = AddressBook(bob.home()).show(name);
-  CHECK_FALSE(info.trusted);
+  CHECK(info.status == PeerStatus::pending);
   CHECK(info.announced_address == "127.0.0.1:5050");
 }
 

@@ -10,7 +10,8 @@ namespace p2pchat {
 
 namespace {
 
-const Correspondent kBob{"bob", std::string(43, 'B'), "bob.example:4040", std::string(43, 'A')};
+const Correspondent kBob{"bob", std::string(43, 'B'), "bob.example:4040", "bob.example:4040",
+                         std::string(43, 'A')};
 
 struct AckRow {
   AckStatus st;

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "base/clock.h"
+#include "jose/base64url.h"
+#include "jose/jwk.h"
 #include "node/identity.h"
 #include "protocol/claims.h"
 #include "store/peers.h"
@@ -28,6 +30,22 @@ ScriptedPeer::Script bob_who(AckStatus status, const std::string& ack_keys = {})
 
 ScriptedPeer::Script saying(const std::string& reply) {
   return [reply](const Incoming&) { return reply; };
+}
+
+// Bob's statement with an encryption key of 1024 bits.
+std::string weak_card() {
+  const auto key = [](const std::string& n) {
+    return RawObject{{"kty", "\"RSA\""}, {"n", json_string(n)}, {"e", "\"AQAB\""}}.text();
+  };
+  const RawObject claims{{"v", "1"},
+                         {"iss", json_string(id_of(Who::bob))},
+                         {"jwk", key(jwk_text(bob_identity().public_key()).n)},
+                         {"ek", key(encode_base64url(std::string(128, '\x81')))},
+                         {"seq", "1"},
+                         {"iat", "1"},
+                         {"exp", "2"}};
+  return sign_raw(bob_identity(), signed_header(id_of(Who::bob), "p2pchat-keys+jwt").text(),
+                  claims.text());
 }
 
 // Alice registers.
@@ -384,6 +402,99 @@ TEST_CASE("registrar: without an identity nobody registers") {
   CHECK(error_from([&] {
           register_peer(empty.home(), Config::load(empty.home()), wish, kPatience);
         }).status() == Status::config);
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: a card is pinned without a network") {
+  Registration terms = wish("bob.example:1");
+  const std::string card = GENERATE(as<std::string>{}, "", "\n", "\r\n", " \n\n");
+  CHECK(register_card(home.home(), terms, card + current_statement(Who::bob).token + card) ==
+        fingerprint(id_of(Who::bob)));
+  const auto row = peers.by_name("bob");
+  REQUIRE(row);
+  CHECK(row->identity == id_of(Who::bob));
+  CHECK(row->typed_address == "bob.example:1");
+  CHECK(row->last_seen == 0);
+  CHECK(register_card(home.home(), terms, current_statement(Who::bob).token) ==
+        fingerprint(id_of(Who::bob)));
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: an expired card pins as well") {
+  const KeyStatement expired =
+      make_key_statement(bob_identity(), bob_encryption().public_key(), 1, kNow - 100, kNow - 50);
+  register_card(home.home(), wish("bob.example:1"), expired.token);
+  CHECK(peers.by_name("bob")->statement == expired.token);
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: an older card does not take a newer key away") {
+  register_card(home.home(), wish("bob.example:1"), bob_says(kNow + 5));
+  register_card(home.home(), wish("bob.example:2"), bob_says(kNow + 4));
+  CHECK(read_key_statement(peers.by_name("bob")->statement)->seq == kNow + 5);
+  CHECK(peers.by_name("bob")->typed_address == "bob.example:2");
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: what is no card, or not the right one, pins nothing") {
+  const std::string good = current_statement(Who::bob).token;
+  const auto status_of = [&](const std::string& card, const Registration& terms) {
+    return error_from([&] { register_card(home.home(), terms, card); }).status();
+  };
+  CHECK(status_of("", wish("b.example")) == Status::data);
+  CHECK(status_of("not a card", wish("b.example")) == Status::data);
+  CHECK(status_of(good + "\n" + good, wish("b.example")) == Status::data);
+  CHECK(status_of(with_changed_character(good, good.size() / 2), wish("b.example")) ==
+        Status::data);
+  CHECK(status_of(with_segment(good, 2, with_changed_character(segment(good, 2), 3)),
+                  wish("b.example")) == Status::data);
+  CHECK(status_of(weak_card(), wish("b.example")) == Status::trust);
+  CHECK(status_of(current_statement(Who::alice).token, wish("b.example")) == Status::usage);
+  Registration expecting = wish("b.example");
+  expecting.expected = fingerprint(id_of(Who::alice));
+  CHECK(status_of(good, expecting) == Status::trust);
+  CHECK_FALSE(peers.by_name("bob"));
+  know_another_bob();
+  CHECK(status_of(good, wish("b.example")) == Status::trust);
+  CHECK(peers.by_name("bob")->identity == std::string(43, 'w'));
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: a replaced key keeps address and transport, not the trust") {
+  know_another_bob();
+  PeerRow row = *peers.by_name("bob");
+  row.via = "cat";
+  row.trust = Trust::verified;
+  peers.update(row);
+  Registration terms = wish("");
+  terms.address = std::nullopt;
+  terms.replace = true;
+  terms.expected = fingerprint(id_of(Who::bob));
+  register_card(home.home(), terms, current_statement(Who::bob).token);
+  row = *peers.by_name("bob");
+  CHECK(row.identity == id_of(Who::bob));
+  CHECK(row.typed_address == "old.example:1");
+  CHECK(row.via == "cat");
+  CHECK(row.trust == Trust::accepted);
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: a blocked key is not registered") {
+  ScriptedPeer bob(bob_who(AckStatus::trusted));
+  run(wish(bob.address()));
+  PeerRow row = *peers.by_name("bob");
+  row.status = PeerStatus::blocked;
+  peers.update(row);
+  CHECK(error_from([&] { run(wish(bob.address())); }).status() == Status::trust);
+  CHECK(peers.by_name("bob")->status == PeerStatus::blocked);
+}
+
+TEST_CASE_METHOD(Fixture, "registrar: a command is remembered until it is taken back") {
+  ScriptedPeer bob(bob_who(AckStatus::trusted));
+  Registration terms = wish(bob.address());
+  terms.via = "exec bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; wait'";
+  run(terms);
+  CHECK(peers.by_name("bob")->via == *terms.via);
+  terms.via = std::nullopt;
+  run(terms);
+  CHECK_FALSE(peers.by_name("bob")->via.empty());
+  terms.via = "";
+  run(terms);
+  CHECK(peers.by_name("bob")->via.empty());
 }
 
 }  // namespace p2pchat

@@ -58,7 +58,7 @@ struct Fixture {
   TestHome home{Who::bob};
   Identity identity{bob_identity(), id_of(Who::bob)};
   LiveKeyring keyring{home.home(), identity, 7};
-  Responder responder{identity, keyring, home.state(), "a reply"};
+  Responder responder{identity, keyring, home.state(), {"a reply", false}};
   Database database = home.state();
 };
 
@@ -117,8 +117,7 @@ TEST_CASE_METHOD(Fixture, "responder: the ack of a repetition holds the stored r
   const SealedRequest request = sealed();
   const auto opened = responder.open(request.frame);
   REQUIRE(opened.request);
-  const Result<Ack> ack =
-      read(responder.seal(opened, {AckStatus::dup, "stored", 9, false}), request);
+  const Result<Ack> ack = read(responder.seal(opened, {AckStatus::dup, "stored", 9, {}}), request);
   REQUIRE(ack);
   CHECK(ack->status == AckStatus::dup);
   CHECK(ack->body == "stored");
@@ -140,7 +139,7 @@ TEST_CASE_METHOD(Fixture, "responder: a stranger can register and do nothing els
   CHECK(opened.request->type == RequestType::registration);
   const Verdict verdict = decide(opened);
   CHECK(verdict.status == AckStatus::pending);
-  CHECK(verdict.new_stranger);
+  CHECK(verdict.newcomer);
 }
 
 TEST_CASE_METHOD(Fixture, "responder: a frame is for us when it begins with one of our key ids") {

@@ -250,6 +250,15 @@ void add_ack_tokens(Rows& rows) {
   });
   token("space-behind", "nothing behind the token", kWrong,
         [](const std::string& ack) { return ack + " "; });
+  token("line-break-behind", "nothing behind the token", kWrong,
+        [](const std::string& ack) { return ack + "\n"; });
+  token("padded", "base64url has no padding", kWrong,
+        [](const std::string& ack) { return ack + "="; });
+  token("six-segments", "five segments", kWrong, [](const std::string& ack) { return ack + "."; });
+  token("header-alone", "a header alone is a token of this version", kWrong,
+        [](const std::string& ack) { return segment(ack, 0); });
+  token("foreign-octet", "a foreign octet behind the header", kWrong,
+        [](const std::string& ack) { return segment(ack, 0) + ".\xE9"; });
   token("four-segments", "five segments", kWrong,
         [](const std::string& ack) { return ack.substr(0, ack.rfind('.')); });
   const auto header = [&](const std::string& name, const std::string& rule, const char* expect,
@@ -304,6 +313,27 @@ void add_statements(Rows& rows) {
   });
   both("statement-weak", "an encryption key that the policy refuses", kDistrusted, kDistrusted,
        [] { return statement_with("ek", weak_jwk()); });
+  both("statement-modulus-too-long", "an encryption key with too long a text", kDistrusted,
+       kDistrusted, [] {
+         const std::string n(16'388, 'A');
+         return statement_with(
+             "ek", RawObject{{"kty", text("RSA")}, {"n", text(n)}, {"e", text("AQAB")}}.text());
+       });
+  both("statement-exponent-3", "an encryption key with another exponent", kDistrusted, kDistrusted,
+       [] {
+         const std::string n = jwk_text(published_bob().encryption.public_key()).n;
+         return statement_with(
+             "ek", RawObject{{"kty", text("RSA")}, {"n", text(n)}, {"e", text("Aw")}}.text());
+       });
+  both("statement-of-ec", "an encryption key that is none of RSA", kWrong, kWrong,
+       [] { return statement_with("ek", R"({"kty":"EC","n":"AA","e":"AQAB"})"); });
+  both("statement-weak-and-unsigned", "the policy comes before the signature", kDistrusted,
+       kDistrusted, [] {
+         const std::string token = statement_with("ek", weak_jwk());
+         return with_segment(token, 2, encode_base64url("no signature"));
+       });
+  both("statement-padded", "base64url has no padding", kWrong, kWrong,
+       [] { return published_bob().statement.token + "=="; });
   both("statement-extra", "a claim that is not listed", kWrong, kWrong,
        [] { return statement_with("pad", "\"\""); });
   both("statement-401-days", "at most 400 days", kWrong, kWrong,
@@ -331,6 +361,14 @@ void add_statements(Rows& rows) {
         [&] { return bob_says(kNow, other); });
   asked("statement-expired", "a statement that has expired", kWrong,
         [&] { return bob_says(kNow + 1, other, kNow); });
+  asked("statement-same-expired", "a statement that has expired", kWrong, [] {
+    return make_key_statement(published_bob().identity, published_bob().encryption.public_key(),
+                              kNow, kNow - 100, kNow)
+        .token;
+  });
+  asked(
+      "pem-first", "a PEM answers nothing but identify", kForeign,
+      [] { return published_bob().identity.public_key().pem(); }, "none", "none");
   asked("statement-weak", "a key that the policy refuses", kDistrusted,
         [] { return statement_with("ek", weak_jwk()); });
   asked("ack", "an ack is no statement", kWrong,
@@ -364,6 +402,13 @@ void add_foreign(Rows& rows) {
   everywhere("pem-twice", "several keys", kForeign, [] {
     const std::string pem = published_carol().identity.public_key().pem();
     return pem + pem;
+  });
+  everywhere("pem-of-ec", "a key that is none of RSA", kForeign, [] {
+    return std::string(
+        "-----BEGIN PUBLIC KEY-----\n"
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n"
+        "6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n"
+        "-----END PUBLIC KEY-----\n");
   });
   everywhere("empty", "an empty frame", kForeign, [] { return std::string(); });
   everywhere("http", "another protocol", kForeign,

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "store/peers.h"
 #include "store/schema.h"
 #include "test_home.h"
 
@@ -313,6 +314,38 @@ TEST_CASE("database: processes that open a new folder at once all succeed") {
     Database database = home.state();
     CHECK(count_marks(database) == kOpeners);
   }
+}
+
+TEST_CASE("database: a state of the first version keeps its peers and messages") {
+  const TestHome home;
+  {
+    SQLite::Database old = stranger_to(home);
+    old.exec("PRAGMA journal_mode = WAL");
+    old.exec(kMigrations[0]);
+    old.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
+    old.exec("PRAGMA user_version = 1");
+    old.exec(
+        "INSERT INTO peers VALUES (7, 'IK', 'bob', 'trusted', 'a.b.c', 'typed:1', 'told:2', "
+        "'Bob', '', 1, 2, 3), (8, 'IK2', NULL, 'pending', 'd.e.f', '', '', 'x', 'here', 4, 5, "
+        "6)");
+    old.exec(
+        "INSERT INTO messages VALUES (1, 'in', 'IK', 'me', 'jti', x'00', x'01', 1, 2, 'print', "
+        "x'', 0)");
+  }
+  Database database = home.state();
+  CHECK(number(database, "PRAGMA user_version") == kSchemaVersion);
+  Peers peers(database);
+  const auto bob = peers.by_name("BOB");
+  REQUIRE(bob);
+  CHECK(bob->id == 7);
+  CHECK(bob->status == PeerStatus::trusted);
+  CHECK(bob->trust == Trust::accepted);
+  CHECK(bob->statement == "a.b.c");
+  CHECK(bob->typed_address == "typed:1");
+  CHECK(bob->last_seen == 3);
+  CHECK(peers.by_identity("IK2")->status == PeerStatus::pending);
+  CHECK(number(database, "SELECT count(*) FROM messages") == 1);
+  CHECK(database.sqlite().execAndGet("PRAGMA integrity_check").getString() == "ok");
 }
 
 }  // namespace p2pchat

@@ -147,10 +147,10 @@ TEST_CASE_METHOD(Fixture, "peers: strangers are counted, by source and by day") 
   stranger("2", "here", 20);
   stranger("3", "there", 20);
   CHECK(peers.count_pending() == 3);
-  CHECK(peers.count_pending_since("here", 0) == 2);
-  CHECK(peers.count_pending_since("here", 10) == 1);
-  CHECK(peers.count_pending_since("here", 20) == 0);
-  CHECK(peers.count_pending_since("nowhere", 0) == 0);
+  CHECK(peers.count_new_since("here", 0) == 2);
+  CHECK(peers.count_new_since("here", 10) == 1);
+  CHECK(peers.count_new_since("here", 20) == 0);
+  CHECK(peers.count_new_since("nowhere", 0) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "peers: the oldest stranger of the source that has most gives way") {
@@ -178,6 +178,32 @@ TEST_CASE_METHOD(Fixture, "peers: strangers expire by when they were first seen"
   stranger("young", "s", 100);
   peers.expire_pending(100);
   CHECK(identities() == std::vector<std::string>{"young"});
+}
+
+TEST_CASE_METHOD(Fixture, "peers: trust, transport and what we told a peer come back as stored") {
+  PeerRow row = trusted("IK", "bob");
+  row.status = GENERATE(PeerStatus::trusted, PeerStatus::blocked);
+  row.trust = GENERATE(Trust::accepted, Trust::first_use, Trust::verified);
+  row.via = "ssh %h";
+  row.told = ":4040";
+  peers.update(row);
+  const PeerRow found = *peers.by_identity("IK");
+  CHECK(found.status == row.status);
+  CHECK(found.trust == row.trust);
+  CHECK(found.via == "ssh %h");
+  CHECK(found.told == ":4040");
+}
+
+TEST_CASE_METHOD(Fixture, "peers: those with a name are found by either address, in any case") {
+  PeerRow row = trusted("IK", "bob");
+  row.typed_address = "bob.example:1";
+  row.announced_address = "192.0.2.7:2";
+  peers.update(row);
+  stranger("other", "here", 1);
+  CHECK(peers.by_address("BOB.example:1").size() == 1);
+  CHECK(peers.by_address("192.0.2.7:2").size() == 1);
+  CHECK(peers.by_address("").empty());
+  CHECK(peers.by_address("bob.example:2").empty());
 }
 
 }  // namespace p2pchat

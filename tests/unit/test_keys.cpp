@@ -287,6 +287,18 @@ std::string encrypted_traditional_pem(const RsaPrivateKey& key, std::string pass
   return take_text(sink);
 }
 
+std::string decrypted_pem(std::string_view pem, std::string passphrase) {
+  BIO* source = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(source, nullptr, nullptr, passphrase.data());
+  BIO_free(source);
+  require(key != nullptr, "decrypting a key");
+  BIO* sink = BIO_new(BIO_s_mem());
+  require(PEM_write_bio_PKCS8PrivateKey(sink, key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
+          "writing a key");
+  EVP_PKEY_free(key);
+  return take_text(sink);
+}
+
 std::string weak_private_pem() {
   EVP_PKEY* key = EVP_RSA_gen(1024);
   BIO* sink = BIO_new(BIO_s_mem());

@@ -85,6 +85,8 @@ std::string hmac_sha256(std::string_view key, std::string_view message);
 // The PKCS#8 form of RFC 5958 and the older one with Proc-Type headers.
 std::string encrypted_pem(const RsaPrivateKey& key, std::string passphrase);
 std::string encrypted_traditional_pem(const RsaPrivateKey& key, std::string passphrase);
+// The unencrypted PKCS#8 form of an encrypted one, read by OpenSSL's own loader.
+std::string decrypted_pem(std::string_view pem, std::string passphrase);
 // 1024 bits.
 std::string weak_private_pem();
 // A public key that no policy has seen.

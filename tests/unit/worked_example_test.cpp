@@ -31,7 +31,11 @@ std::string page_path() {
 std::string displayed(std::string_view value) {
   std::string lines;
   while (!value.empty()) {
-    std::string line(value.substr(0, std::min(kLineCharacters, value.find('\n'))));
+    std::size_t length = std::min({kLineCharacters, value.find('\n'), value.size()});
+    // A count of spaces stays in one piece.
+    const std::size_t count = value.substr(0, length).rfind('(');
+    if (count != std::string_view::npos && value.find(')', count) >= length) length = count;
+    std::string line(value.substr(0, length));
     value.remove_prefix(line.size());
     if (value.starts_with('\n')) value.remove_prefix(1);
     // A hyphen would be typeset, a dot in front would be a macro.
@@ -127,6 +131,15 @@ void add_registration(Values& values) {
   draft.name = "alice";
   const SealedRequest sealed = add_request(values, "registration", draft);
   values["registration.keys"] = draft.statement_token;
+  {
+    const FixedRandom again("statement of alice");
+    const KeyStatement& said = published_alice().statement;
+    REQUIRE(make_key_statement(published_alice().identity,
+                               published_alice().encryption.public_key(), said.seq, said.iat,
+                               said.exp)
+                .token == said.token);
+    values["registration.keys.salt"] = encode_base64url(FixedRandom::taken(32).at(0));
+  }
   values["registration.claims"] = without_keys(values["registration.claims"]);
   values["registration.sealed"] = json_of(sealed.frame, 0);
 }
