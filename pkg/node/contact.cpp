@@ -104,7 +104,7 @@ Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline
   ReplyPrefix prefix;
   Exchanged end = exchange(line.in(), line.out(), frame, deadline,
                            [&](std::string_view piece) { return prefix.feed(piece); });
-  if (end.end == ExchangeEnd::lost) {
+  if (end.end == ExchangeEnd::lost || end.end == ExchangeEnd::not_begun) {
     if (const auto status = line.command_status()) {
       constexpr int kCannotRun = 126;
       constexpr int kNotFound = 127;

@@ -155,3 +155,71 @@ fingerprint_form='^SHA256:[A-Za-z0-9_-]{43}$'
   expect 78 peer_py pty --fds 0 "$BIN" --home "$FOLDER/alice" keygen --fingerprint
   assert_refusal keygen "cannot use '$FOLDER/alice/identity.pem'"
 }
+
+# ---- passphrases
+
+@test "keygen --passphrase-file: the keys are encrypted, and every command finds the passphrase" {
+  (umask 077 && printf 'a phrase\n' >"$FOLDER/phrase")
+  expect 0 node dave keygen --bits 2048 --passphrase-file "$FOLDER/phrase"
+  for file in "$FOLDER"/dave/*.pem; do
+    grep -q 'BEGIN ENCRYPTED PRIVATE KEY' "$file"
+    refute_found 'BEGIN PRIVATE KEY' "$file"
+    assert_equal "$(stat -c %a "$file")" 600
+    openssl pkey -in "$file" -passin "file:$FOLDER/phrase" -noout
+    openssl asn1parse -in "$file" | grep -q ':PBES2'
+    openssl asn1parse -in "$file" | grep -q ':aes-256-cbc'
+  done
+  export P2PCHAT_PASSPHRASE_FILE="$FOLDER/phrase"
+  start dave listen -k -p 0 -a 127.0.0.1
+  wait_for_port
+  unset P2PCHAT_PASSPHRASE_FILE
+  expect 0 bob register dave "127.0.0.1:$PORT"
+  expect 0 p2pchat --home "$FOLDER/dave" --passphrase-file "$FOLDER/phrase" peers accept \
+    "$(fingerprint bob)" --as bob
+  expect 0 bob send -m hi dave
+  expect 0 p2pchat --home "$FOLDER/dave" --passphrase-file="$FOLDER/phrase" keygen --rotate
+  grep -q 'BEGIN ENCRYPTED PRIVATE KEY' "$FOLDER"/dave/encryption-*.pem
+  # What needs no private key needs no passphrase.
+  expect 0 node dave peers --names
+  assert_stdout bob
+  expect 0 node dave keygen --card
+  stop_listen
+  assert_stream "$FOLDER/dave.out" hi
+}
+
+@test "keygen --passphrase-file: without it, or with another, it is 78 and nobody is asked" {
+  (umask 077 && printf 'a phrase\n' >"$FOLDER/phrase" && printf 'another\n' >"$FOLDER/other" && : >"$FOLDER/empty")
+  node dave keygen --bits 2048 --passphrase-file "$FOLDER/phrase" >/dev/null 2>&1
+  for command in "listen -p 0 -W 1" "send -m hi nobody" "keygen --fingerprint" "keygen --rotate"; do
+    # shellcheck disable=SC2086  # words
+    within_limits /usr/bin/python3 "$PEER_PY" pty "$BIN" --home "$FOLDER/dave" $command >"$FOLDER/seen" || true
+    refute_found hrase: "$FOLDER/seen"
+  done
+  expect 78 node dave keygen --fingerprint
+  assert_refusal keygen "identity.pem': encrypted with a passphrase"
+  assert_contains "$stderr" P2PCHAT_PASSPHRASE_FILE
+  P2PCHAT_PASSPHRASE_FILE="$FOLDER/other" expect 78 node dave keygen --fingerprint
+  assert_refusal keygen "encrypted with another passphrase"
+  P2PCHAT_PASSPHRASE_FILE="$FOLDER/empty" expect 78 node dave keygen --fingerprint
+  assert_refusal keygen "no passphrase in the first line"
+  P2PCHAT_PASSPHRASE_FILE="$FOLDER/missing" expect 66 node dave keygen --fingerprint
+  chmod 644 "$FOLDER/phrase"
+  P2PCHAT_PASSPHRASE_FILE="$FOLDER/phrase" expect 77 node dave keygen --fingerprint
+}
+
+@test "keygen --card: a line, and nothing is created" {
+  expect 0 alice keygen --card
+  assert_stderr
+  assert_equal "$(wc -l <"$OUT")" 1
+  cp "$OUT" "$FOLDER/card"
+  expect 0 alice keygen --card
+  assert_same_bytes "$OUT" "$FOLDER/card"
+  expect 78 node nobody keygen --card
+  [[ ! -e "$FOLDER/nobody" ]]
+  rm "$FOLDER"/alice/encryption-*.pem
+  expect 78 alice keygen --card
+  assert_refusal keygen "no encryption key in"
+  expect 64 alice keygen --card --public
+  expect 64 alice keygen --card --rotate
+  expect 64 alice keygen --rotate --bits 2048
+}

@@ -9,6 +9,8 @@ of raw bytes, a terminal. Standard library only. Every wait has an end.
   peer.py pty [--fds 0,1,2] COMMAND...  runs it on a terminal, prints what the terminal got
   peer.py unread COMMAND...             runs it with a stdout whose reader has gone
   peer.py sql DATABASE STATEMENT        prints the rows; the log is written back into the one file
+  peer.py free-port                     prints a port of 127.0.0.1 that nobody has
+  peer.py inetd PORT COMMAND...         runs it for each connection, with 0, 1 and 2 the socket
   peer.py lock DATABASE                 keeps every other writer out until it is killed
 """
 
@@ -20,6 +22,7 @@ import signal
 import socket
 import sqlite3
 import struct
+import subprocess
 import sys
 import termios
 import threading
@@ -140,18 +143,25 @@ def serve_full(options):
 
 recorded = threading.Lock()
 recorded_count = 0
+first_held, second_passed = threading.Event(), threading.Event()
 
 
 def serve_proxy(connection, options):
     """Passes one exchange on to --to and keeps both frames as --save/N.request and N.reply. From
     the exchange --cut on a reply ends after half of its bytes; --after follows its NUL; its
-    byte number --flip one bit is changed."""
+    byte number --flip becomes another character of base64url. With --twice a request goes there
+    twice and the second reply comes back; with --hold the first request goes after the second."""
     global recorded_count
-    with socket.create_connection(("127.0.0.1", options.to), PATIENCE) as server:
-        server.settimeout(PATIENCE)
-        request = read_frame(connection)
-        server.sendall(request)
-        reply = read_frame(server)
+    request = read_frame(connection)
+    if options.hold and not first_held.is_set():
+        first_held.set()
+        second_passed.wait(PATIENCE)
+    for _ in range(2 if options.twice else 1):
+        with socket.create_connection(("127.0.0.1", options.to), PATIENCE) as server:
+            server.settimeout(PATIENCE)
+            server.sendall(request)
+            reply = read_frame(server)
+    second_passed.set()
     with recorded:
         recorded_count += 1
         number = recorded_count
@@ -338,6 +348,21 @@ def lock(options):
     signal.pause()
 
 
+def free_port(options):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        print(unused.getsockname()[1])
+
+
+def inetd(options):
+    with socket.create_server(("127.0.0.1", options.port)) as server:
+        print("ready", flush=True)
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                subprocess.run(options.command, stdin=connection, stdout=connection, stderr=connection)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     tools = parser.add_subparsers(required=True)
@@ -352,6 +377,8 @@ def arguments():
     tool.add_argument("--cut", type=int)
     tool.add_argument("--flip", type=int)
     tool.add_argument("--after", default="")
+    tool.add_argument("--twice", action="store_true")
+    tool.add_argument("--hold", action="store_true")
 
     tool = tools.add_parser("raw")
     tool.set_defaults(run=raw)
@@ -384,6 +411,14 @@ def arguments():
     tool.set_defaults(run=sql)
     tool.add_argument("database")
     tool.add_argument("statement")
+
+    tool = tools.add_parser("free-port")
+    tool.set_defaults(run=free_port)
+
+    tool = tools.add_parser("inetd")
+    tool.set_defaults(run=inetd)
+    tool.add_argument("port", type=int)
+    tool.add_argument("command", nargs=argparse.REMAINDER)
 
     tool = tools.add_parser("lock")
     tool.set_defaults(run=lock)

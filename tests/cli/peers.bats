@@ -269,3 +269,170 @@ END
   expect 71 refused
   assert_refusal peers "cannot write to standard output: no space left on device"
 }
+
+# ---- other verbs
+
+@test "peers block: nothing is taken and nothing is sent, until unblock" {
+  bob_waits
+  expect 0 alice peers accept "$bob_id" --as bob
+  befriend alice bob 2>/dev/null || true
+  expect 0 alice peers block bob
+  expect 0 alice peers block BOB
+  assert_silent
+  expect 0 alice peers
+  assert_match "$stdout" "^bob  blocked  "
+  expect 0 alice peers --names
+  assert_silent
+  expect 77 bob send -m hi alice
+  assert_refusal send "not accepted by 'alice' yet" # a blocked one is told what a pending one is
+  expect 77 alice send -m hi bob
+  assert_refusal send "'bob' is blocked"
+  assert_contains "$stderr" "p2pchat peers unblock bob"
+  expect 0 bob register alice
+  expect 0 alice peers unblock bob
+  expect 0 alice peers unblock bob
+  assert_silent
+  expect 0 bob send -m hi alice
+  stop_listen
+  assert_stream "$FOLDER/alice.out" hi
+}
+
+@test "peers block: a stranger stays one, and cannot come back as another" {
+  bob_waits
+  expect 0 alice peers block "$bob_id"
+  befriend bob alice
+  expect 0 alice peers --pending
+  assert_silent
+  expect 77 alice peers accept "$bob_id" --as bob
+  assert_refusal peers "$bob_id is blocked"
+  expect 77 alice register bob "127.0.0.1:1" --expect "$bob_id" --card <(bob keygen --card)
+  assert_refusal register "$bob_id is blocked"
+  expect 0 alice peers unblock "$bob_id"
+  expect 0 alice peers --pending
+  assert_contains "$stdout" "$bob_id"
+}
+
+@test "peers rename: messages go on under the new name, and the second time changes nothing" {
+  bob_waits
+  alice peers accept "$bob_id" --as bob
+  expect 0 alice peers rename bob robert
+  expect 0 alice peers rename bob robert
+  assert_silent
+  expect 0 alice peers --names
+  assert_stdout robert
+  befriend carol alice
+  alice peers accept "$(fingerprint carol)" --as carol
+  expect 73 alice peers rename robert CAROL
+  assert_refusal peers "there is another peer 'CAROL': $(fingerprint carol)"
+  expect 64 alice peers rename robert 4040
+  expect 67 alice peers rename nobody somebody
+  expect 64 alice peers rename robert
+}
+
+@test "peers export: the card of a peer, which another node can pin" {
+  bob_waits
+  alice peers accept "$bob_id" --as bob
+  expect 0 alice peers export bob
+  assert_stderr
+  cp "$OUT" "$FOLDER/card"
+  assert_equal "$(wc -l <"$FOLDER/card")" 1
+  expect 0 carol register bob bob.example --card "$FOLDER/card"
+  assert_stdout "$bob_id"
+  expect 67 alice peers export nobody
+}
+
+@test "peers --names -z: for xargs -0" {
+  bob_waits
+  befriend carol alice
+  alice peers accept "$bob_id" --as bob
+  alice peers accept "$(fingerprint carol)" --as carol
+  alice peers --names -z >"$FOLDER/names"
+  printf 'bob\0carol\0' | cmp - "$FOLDER/names"
+  assert_equal "$(xargs -0 -n 1 echo x <"$FOLDER/names")" $'x bob\nx carol'
+  expect 64 alice peers -z
+  assert_refusal peers "-z goes with --names or --porcelain alone"
+}
+
+@test "peers --porcelain=v1: these lines, for ever" {
+  alice peers >/dev/null # makes the database
+  sqlite3 "$FOLDER/alice/state.db" <"$REPOSITORY/tests/cli/peers.sql"
+  expect 0 alice peers --porcelain=v1
+  assert_same_bytes "$OUT" "$REPOSITORY/tests/cli/peers.golden"
+  alice peers --porcelain=v1 -z | tr '\0' '\n' | cmp - "$REPOSITORY/tests/cli/peers.golden"
+  expect 64 alice peers --porcelain=v2
+  assert_refusal peers "no porcelain 'v2'"
+  expect 64 alice peers --porcelain
+}
+
+# ---- ping
+
+layers() { printf '%s\n' "$@"; }
+
+@test "peers ping: every layer of a peer that trusts us, and nothing changes there" {
+  bob_waits
+  alice peers accept "$bob_id" --as bob
+  before="$(sqlite3 "$FOLDER/alice/state.db" 'SELECT * FROM peers; SELECT * FROM messages')"
+  expect 0 bob peers ping alice
+  assert_stderr
+  assert_equal "$(awk '{print $1, $2}' "$OUT")" "$(layers 'resolve ok' 'connect ok' 'protocol ok' 'key ok' 'trust ok')"
+  expect 0 bob peers ping alice --json
+  assert_match "$stdout" "^\{\"peer\":\"alice\",\"address\":\"127.0.0.1:$PORT\",\"status\":0,\"failed\":null,\"error\":null,\"clock_ahead\":-?[0-9]+,\"resolve_us\":[0-9]+,\"connect_us\":[0-9]+,\"protocol_us\":[0-9]+,\"key_us\":[0-9]+,\"trust_us\":[0-9]+\}$"
+  assert_equal "$(sqlite3 "$FOLDER/alice/state.db" 'SELECT * FROM peers; SELECT * FROM messages')" "$before"
+}
+
+@test "peers ping: the layer that fails is named, with its status" {
+  bob_waits
+  # pings STATUS LAYER ADDRESS
+  pings() {
+    sqlite3 "$FOLDER/bob/state.db" "UPDATE peers SET typed_address = '$3'"
+    expect "$1" bob peers ping alice -W 5
+    assert_equal "$(tail -n 1 "$OUT" | awk '{print $1, $2}')" "$2 failed"
+    assert_match "$stderr" "^p2pchat peers: error: $2: "
+    expect "$1" bob peers ping alice -W 5 --json
+    assert_contains "$stdout" "\"status\":$1,\"failed\":\"$2\""
+  }
+  listener="$PORT"
+  pings 68 resolve nosuch.invalid:1
+  pings 69 connect 127.0.0.1:1
+  start_server http
+  pings 76 protocol "127.0.0.1:$SERVER_PORT"
+  stop_server
+  start_listen carol -k
+  pings 77 key "127.0.0.1:$PORT"
+  pings 77 trust "127.0.0.1:$listener"
+  assert_contains "$stdout" "not accepted by 'alice' yet"
+  alice peers remove "$bob_id"
+  pings 77 trust "127.0.0.1:$listener"
+  assert_contains "$stdout" "does not know this node"
+  expect 67 bob peers ping nobody
+  expect 64 bob peers ping alice -W 0
+}
+
+@test "peers: verbs work while listen runs and when it does not" {
+  bob_waits
+  stop_listen
+  expect 0 alice peers accept "$bob_id" --as bob
+  expect 0 alice peers block bob
+  expect 0 alice peers unblock bob
+  expect 0 alice peers rename bob robert
+  expect 0 alice peers verify robert --confirm
+  expect 0 alice peers show robert
+  assert_contains "$stdout" "status        verified"
+  expect 0 alice peers remove robert
+}
+
+@test "peers: a fingerprint whose first character is a hyphen works everywhere" {
+  alice peers >/dev/null
+  sqlite3 "$FOLDER/alice/state.db" <"$REPOSITORY/tests/cli/peers.sql"
+  id="SHA256:-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+  for selector in "$id" "${id:0:15}"; do
+    expect 0 alice peers show "$selector"
+    assert_contains "$stdout" "$id"
+    expect 0 alice peers verify "$selector"
+    expect 0 alice peers block "$selector"
+    expect 0 alice peers unblock "$selector"
+  done
+  expect 0 alice peers accept "${id:0:15}" --as hyphen --expect "$id"
+  assert_stdout "$id"
+  expect 0 alice peers remove "$id"
+}

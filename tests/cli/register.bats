@@ -286,3 +286,104 @@ assert_knows_nobody() {
   refute_found my-secret-name "$FOLDER"/*.request
   refute_found "${bob_id#SHA256:}" "$FOLDER"/*.request "$FOLDER/2.reply"
 }
+
+# ---- cards
+
+# altered FILE: one character of its signature is another one.
+altered() { sed -E 's/\.([A-Za-z0-9_-]{9})[A-Za-z0-9_-]([^.]*)$/.\1A\2/; t; s/^/x/' "$1"; }
+weak_card() { /usr/bin/python3 "$REPOSITORY/tests/peer/make_card.py" "$@"; }
+
+@test "register --card: pins without a network, from a file or standard input" {
+  expect 0 alice keygen --card
+  assert_stderr
+  cp "$OUT" "$FOLDER/card"
+  assert_match "$(<"$FOLDER/card")" '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$'
+  expect 0 bob register alice alice.example:1 --card "$FOLDER/card"
+  assert_stdout "$(fingerprint alice)"
+  assert_stderr "registered 'alice' from its card; this node has not been introduced there"
+  expect 0 carol register alice --card - <"$FOLDER/card"
+  assert_stdout "$(fingerprint alice)"
+  expect 0 bob register alice --card "$FOLDER/card"
+  expect 0 bob peers show alice
+  assert_contains "$stdout" "alice.example:1"
+}
+
+@test "register --card: two nodes that have each other's cards can talk at once" {
+  alice keygen --card >"$FOLDER/alice.card"
+  bob keygen --card >"$FOLDER/bob.card"
+  alice register bob --card "$FOLDER/bob.card" >/dev/null 2>&1
+  start_listen alice -k
+  bob register alice "127.0.0.1:$PORT" --card "$FOLDER/alice.card" >/dev/null 2>&1
+  expect 0 bob send -m hi alice
+  stop_listen
+  assert_stream "$FOLDER/alice.out" hi
+  assert_stream "$FOLDER/alice.err" "listening on 127.0.0.1:$PORT"
+}
+
+@test "register --card: what was altered, is weak or of another key is refused, and nothing pinned" {
+  alice keygen --card >"$FOLDER/card"
+  altered "$FOLDER/card" >"$FOLDER/altered"
+  if cmp -s "$FOLDER/card" "$FOLDER/altered"; then fail "it is not altered"; fi
+  expect 65 bob register alice --card "$FOLDER/altered"
+  assert_refusal register "cannot use the card: its signature does not verify"
+  weak_card "$FOLDER/alice/identity.pem" 1024 >"$FOLDER/weak"
+  expect 77 bob register alice --card "$FOLDER/weak"
+  assert_refusal register "cannot use the card: encryption key: refused key: fewer than 2048 bits"
+  expect 77 bob register alice --card "$FOLDER/card" --expect "$(fingerprint carol)"
+  assert_refusal register "the key of 'alice' is $(fingerprint alice), not the expected $(fingerprint carol)"
+  printf 'no card\n' >"$FOLDER/none"
+  expect 65 bob register alice --card "$FOLDER/none"
+  expect 65 bob register alice --card /dev/null
+  expect 66 bob register alice --card "$FOLDER/missing"
+  expect 64 alice register me --card "$FOLDER/card"
+  expect 64 bob register alice --card "$FOLDER/card" --as bob
+  assert_knows_nobody bob
+  bob register alice --card "$FOLDER/card" >/dev/null 2>&1
+  carol keygen --card >"$FOLDER/other"
+  expect 77 bob register alice --card "$FOLDER/other"
+  assert_refusal register "'alice' is pinned to $(fingerprint alice), not to $(fingerprint carol)"
+  assert_contains "$stderr" "--replace --expect $(fingerprint carol)"
+  expect 0 bob register alice --card "$FOLDER/other" --replace --expect "$(fingerprint carol)"
+  assert_stdout "$(fingerprint carol)"
+}
+
+@test "register --card: an expired card pins, and its encryption key is not used" {
+  weak_card "$FOLDER/alice/identity.pem" 2048 --expired >"$FOLDER/expired"
+  start_listen alice -k
+  start_server proxy --to "$PORT" --save "$FOLDER"
+  expect 0 bob register alice "127.0.0.1:$SERVER_PORT" --card "$FOLDER/expired"
+  assert_stdout "$(fingerprint alice)"
+  bob keygen --card | alice register bob --card - >/dev/null 2>&1
+  expect 0 bob send -m hi alice
+  printf 'keys\0' | cmp - "$FOLDER/1.request"
+  stop_listen
+  assert_stream "$FOLDER/alice.out" hi
+}
+
+# ---- keys that nobody may use
+
+@test "register: a key of any size but those allowed is 77 or 65 at once, and nothing is pinned" {
+  # kind, status: a million bits must cost no more than reading them
+  while read -r kind status; do
+    { weak_card "$FOLDER/carol/identity.pem" "$kind" | tr -d '\n' && printf '\0'; } >"$FOLDER/statement"
+    start_server file --file "$FOLDER/statement"
+    expect "$status" bob register carol "127.0.0.1:$SERVER_PORT"
+    assert_stdout
+    stop_server
+  done <<'END'
+1024 77
+2047 77
+4097 77
+16384 77
+1000000 77
+even 77
+exponent-0 77
+exponent-1 77
+exponent-2 77
+exponent-3 77
+exponent-huge 77
+ec 65
+private 65
+END
+  assert_knows_nobody bob
+}
