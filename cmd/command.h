@@ -20,9 +20,16 @@ namespace p2pchat {
 
 struct Command;
 
+// What stands before the command.
+struct Globals {
+  std::optional<std::string> home;
+  std::optional<std::string> passphrase_file;
+};
+
 // What a command was called with.
 struct Call {
   const Command& command;
+  const Globals& globals;
   Home home;
   ParsedOptions options;
 
@@ -38,6 +45,7 @@ struct Command {
   std::string_view summary;   // lower case, no full stop
   std::span<const Option> options;
   int (*run)(const Call& call);  // returns the exit status; throws Error
+  bool needs_home = true;
 };
 
 extern const Command kKeygenCommand;
@@ -58,7 +66,11 @@ std::string help_of(const Command& command);
 std::string help_of_all();
 
 // Reads options and arguments; runs the command, or prints its help.
-int run_command(const Command& command, const Home& home, const std::vector<std::string>& words);
+int run_command(const Command& command, const Globals& globals,
+                const std::vector<std::string>& words);
+
+// The words with which our user calls this program on the same state folder: "p2pchat --home DIR".
+std::string program_words(const Globals& globals);
 
 // Throws Error{usage} unless there are so many arguments.
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most);

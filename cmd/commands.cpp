@@ -56,14 +56,24 @@ std::optional<std::string> Call::text(std::string_view option) const {
   return given->second;
 }
 
-int run_command(const Command& command, const Home& home, const std::vector<std::string>& words) {
-  const Call call{command, home,
-                  parse_options(command.options, words, "usage: " + usage_of(command))};
-  if (call.options.help) {
+int run_command(const Command& command, const Globals& globals,
+                const std::vector<std::string>& words) {
+  ParsedOptions options = parse_options(command.options, words, "usage: " + usage_of(command));
+  if (options.help) {
     print(help_of(command));
     return 0;
   }
-  return command.run(call);
+  Home home = command.needs_home ? Home::locate(globals.home, globals.passphrase_file) : Home("");
+  return command.run({command, globals, std::move(home), std::move(options)});
+}
+
+std::string program_words(const Globals& globals) {
+  std::string words = "p2pchat";
+  if (globals.home) words += " --home " + shell_word(*globals.home);
+  if (globals.passphrase_file) {
+    words += " --passphrase-file " + shell_word(*globals.passphrase_file);
+  }
+  return words;
 }
 
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most) {

@@ -37,7 +37,7 @@ int run(const Call& call) {
 }  // namespace
 
 const Command kHelpCommand = {
-    "help", "[COMMAND | exit-status]", "say how a command is used", {}, run,
+    "help", "[COMMAND | exit-status]", "say how a command is used", {}, run, false,
 };
 
 }  // namespace p2pchat

@@ -36,9 +36,9 @@ constexpr std::array kOptions = {
 std::uint16_t port_option(const Call& call, const Config& config) {
   const auto text = call.text("port");
   if (!text) return config.listen_port();
-  const auto port = parse_unsigned(*text, std::numeric_limits<std::uint16_t>::max());
+  const auto port = read_listen_port(*text);
   if (!port) throw Error(Status::usage, "not a port: " + in_quotes(*text), "0 to 65535");
-  return static_cast<std::uint16_t>(*port);
+  return *port;
 }
 
 std::string address_option(const Call& call, const Config& config) {
@@ -142,8 +142,13 @@ int run(const Call& call) {
   options.rules.reply = reply_option(call);
   options.rules.first_use = first_use_option(call);
   options.format = formatter(call.has("raw"));
-  const ListenEvents events{[](const std::string& address) { say("listening on " + address); },
-                            say_stranger};
+  const ListenEvents events{
+      [](const std::string& address) { say("listening on " + address); },
+      say_stranger,
+      [](const Error& error) {
+        say_error(std::string("nothing is taken now: ") + error.what(), {});
+      },
+  };
 
   const ListenEnd end = listen(call.home, config, options, events);
   if (end.signal_number != 0) {

@@ -21,8 +21,7 @@ constexpr mode_t kPrivateMask = 077;
 
 // Our own options end at the first word that is none: `p2pchat [--home DIR] COMMAND ...`.
 int run(std::vector<std::string> words) {
-  std::optional<std::string> home;
-  std::optional<std::string> passphrase_file;
+  Globals globals;
   auto word = words.begin();
   // "--home DIR" or "--home=DIR".
   const auto takes_value = [&](const std::string& option, std::optional<std::string>& value) {
@@ -44,7 +43,8 @@ int run(std::vector<std::string> words) {
       print("p2pchat " P2PCHAT_VERSION "\n");
       return 0;
     }
-    if (!takes_value("--home", home) && !takes_value("--passphrase-file", passphrase_file)) {
+    if (!takes_value("--home", globals.home) &&
+        !takes_value("--passphrase-file", globals.passphrase_file)) {
       throw Error(Status::usage, "unknown option " + in_quotes(*word), "p2pchat --help");
     }
   }
@@ -54,7 +54,7 @@ int run(std::vector<std::string> words) {
     throw Error(Status::usage, "unknown command " + in_quotes(*word), "p2pchat --help");
   }
   name_program("p2pchat " + std::string(command->name));
-  return run_command(*command, Home::locate(home, passphrase_file), {word + 1, words.end()});
+  return run_command(*command, globals, {word + 1, words.end()});
 }
 
 int fail(Status status, std::string_view text, std::string_view hint) {
@@ -75,7 +75,9 @@ int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
   } catch (const Error& error) {
-    return fail(error.status(), error.what(), error.hint());
+    const int status = fail(error.status(), error.what(), error.hint());
+    if (error.signal_number() != 0) die_by_signal(error.signal_number());
+    return status;
   } catch (const std::bad_alloc&) {
     return fail(Status::system, "out of memory", {});
   } catch (const std::exception& error) {

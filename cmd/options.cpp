@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <algorithm>
 #include <cxxopts.hpp>
 
 #include "base/error.h"
@@ -40,10 +41,85 @@ std::string plain(std::string text) {
   return ascii_lower(text.substr(0, 1)) + text.substr(1);
 }
 
+// Values come to the library as words of their own: what is attached to an option it would match
+// with a regular expression that recurses once a character and ends at a line break.
+class Splitter {
+ public:
+  Splitter(std::span<const Option> options, const std::string& usage)
+      : options_(options), usage_(usage) {}
+
+  std::vector<std::string> split(const std::vector<std::string>& words) {
+    for (auto word = words.begin(); word != words.end(); ++word) {
+      if (*word == "--") {
+        words_.insert(words_.end(), word, words.end());
+        break;
+      }
+      const bool takes_next = add(*word);
+      if (takes_next && word + 1 != words.end()) words_.push_back(*++word);
+    }
+    return std::move(words_);
+  }
+
+ private:
+  // True when the next word is its value.
+  bool add(const std::string& word) {
+    if (word.starts_with("--")) return add_long(word);
+    if (word.starts_with('-') && word.size() > 1) return add_letters(word);
+    words_.push_back(word);
+    return false;
+  }
+
+  bool add_long(const std::string& word) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(2, equals - 2);
+    const Option* option = find([&](const Option& o) { return o.name == name; });
+    if (option == nullptr && name != "help") refuse("--" + name);
+    const bool is_flag = option == nullptr || option->value.empty();
+    if (equals == std::string::npos || is_flag) {
+      words_.push_back(word.substr(0, kLongestFlag));
+      return !is_flag;
+    }
+    words_.push_back(word.substr(0, equals));
+    words_.push_back(word.substr(equals + 1));
+    return false;
+  }
+
+  // -kp0 is -k -p 0.
+  bool add_letters(const std::string& word) {
+    for (std::size_t i = 1; i < word.size(); ++i) {
+      const std::string letter = word.substr(i, 1);
+      const Option* option = find([&](const Option& o) { return o.letter == letter; });
+      if (option == nullptr && letter != "h") refuse("-" + letter);
+      words_.push_back("-" + letter);
+      if (option == nullptr || option->value.empty()) continue;
+      if (i + 1 == word.size()) return true;
+      words_.push_back(word.substr(i + 1));
+      return false;
+    }
+    return false;
+  }
+
+  template <typename Wanted>
+  const Option* find(const Wanted& wanted) const {
+    const auto found = std::find_if(options_.begin(), options_.end(), wanted);
+    return found == options_.end() ? nullptr : &*found;
+  }
+
+  [[noreturn]] void refuse(const std::string& option) const {
+    throw Error(Status::usage, "no option " + in_quotes(option), usage_);
+  }
+
+  static constexpr std::size_t kLongestFlag = 64;
+  std::span<const Option> options_;
+  const std::string& usage_;
+  std::vector<std::string> words_;
+};
+
 }  // namespace
 
-ParsedOptions parse_options(std::span<const Option> options, const std::vector<std::string>& words,
-                            const std::string& usage) {
+ParsedOptions parse_options(std::span<const Option> options,
+                            const std::vector<std::string>& given_words, const std::string& usage) {
+  const std::vector<std::string> words = Splitter(options, usage).split(given_words);
   std::vector<const char*> argv = {"p2pchat"};
   for (const std::string& word : words) argv.push_back(word.c_str());
   try {

@@ -41,9 +41,11 @@ void refuse_conflicts(const Call& call) {
   }
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
+    const std::string peer = escape_for_terminal(shell_word(call.arguments()[0]));
     throw Error(Status::usage, "no message: standard input is a terminal",
-                "echo hi | p2pchat send " + shell_word(call.arguments()[0]) +
-                    ", or p2pchat send -m hi " + shell_word(call.arguments()[0]));
+                peer.find(' ') != std::string::npos
+                    ? "to send text from the command line, use -m"
+                    : "echo hi | p2pchat send " + peer + ", or p2pchat send -m hi " + peer);
   }
 }
 
@@ -77,21 +79,31 @@ void refuse_bad_body(const Call& call, const std::string& body) {
   }
 }
 
-// A command line that sends the same message under the same id.
-std::string retry_command(const Call& call, const std::string& id) {
+// True when the word can be shown and typed as it is.
+bool can_be_shown(const std::string& word) {
   constexpr std::size_t kMostShown = 200;
-  std::string command = "p2pchat send --id " + escape_for_terminal(shell_word(id));
+  return word.size() <= kMostShown && escape_for_terminal(word) == word;
+}
+
+// A command line that sends the same message under the same id: the name that the caller gave it,
+// or the 22 characters that stand for it.
+std::string retry_command(const Call& call, const Letter& letter) {
+  const bool named = can_be_shown(shell_word(letter.id_text));
+  const std::string program = program_words(call.globals);
+  std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
+  command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
   std::string with;
   for (const char* flag : {"binary", "raw", "quiet"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
     const std::string word = shell_word(*text);
-    const bool shown = word.size() <= kMostShown && escape_for_terminal(word) == word;
-    command += " -m " + (shown ? word : "TEXT");
-    if (!shown) with = " (with the same text)";
+    command += " -m " + (can_be_shown(word) ? word : "TEXT");
+    if (!can_be_shown(word)) with = " (with the same text)";
   } else if (const auto file = call.text("file")) {
-    command += " -f " + escape_for_terminal(shell_word(*file));
+    const std::string word = shell_word(*file);
+    command += " -f " + (can_be_shown(word) ? word : "FILE");
+    if (!can_be_shown(word)) with = " (with the same file)";
   } else {
     with = " (with the same input)";
   }
@@ -121,7 +133,7 @@ int run(const Call& call) {
   letter.peer = call.arguments()[0];
   letter.id = letter_id(call.text("id"));
   letter.id_text = call.text("id").value_or(letter.id);
-  letter.retry_command = retry_command(call, letter.id_text);
+  letter.retry_command = retry_command(call, letter);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);

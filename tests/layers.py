@@ -87,7 +87,7 @@ def own_include(file, target):
     first, slash, _ = target.partition("/")
     if folder == "cmd" and not slash:
         return None
-    if not slash or "." in first:
+    if not slash or "." in first or ".." in target.split("/"):
         return f'"{target}": not a path from the root of pkg/'
     if first not in ALLOWED or first == "cmd":
         return f'"{target}": no folder of pkg/'
@@ -182,6 +182,7 @@ def self_test():
             expect(0 if fine else 1, f"{home(folder)}/a.cpp", f'#include "{other}/b.h"')
     expect(0, "cmd/a.cpp", '#include "output.h"')
     expect(1, "pkg/base/a.cpp", '#include "error.h"')
+    expect(1, "pkg/protocol/a.cpp", '#include "jose/../net/loop.h"')
     expect(1, "pkg/base/a.cpp", '#include "../net/loop.h"')
     expect(1, "pkg/base/a.cpp", '#include "unknown/b.h"')
     expect(1, "pkg/node/a.cpp", "#include <net/loop.h>")

@@ -56,6 +56,11 @@ std::span<const StatusRow> status_table() {
 Error::Error(Status status, const std::string& text, std::string hint)
     : std::runtime_error(text), status_(status), hint_(std::move(hint)) {}
 
+Error&& Error::ended_by(int signal_number) && {
+  signal_number_ = signal_number;
+  return std::move(*this);
+}
+
 std::string errno_text(int error_number) {
   std::string text = std::generic_category().message(error_number);
   // "No such file" becomes "no such file", but "I/O error" stays.

@@ -44,12 +44,17 @@ class Error : public std::runtime_error {
   // text: "cannot open 'x': permission denied" (lower case, no full stop); hint: a cure, or empty.
   Error(Status status, const std::string& text, std::string hint = {});
 
+  // The program ends by this signal once the error has been printed; 0: by its status.
+  Error&& ended_by(int signal_number) &&;
+
   Status status() const { return status_; }
+  int signal_number() const { return signal_number_; }
   const std::string& hint() const { return hint_; }
 
  private:
   Status status_;
   std::string hint_;
+  int signal_number_ = 0;
 };
 
 // The words of errno in lower case: "no such file or directory".

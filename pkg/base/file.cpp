@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,6 +25,9 @@ namespace {
 constexpr mode_t kSecretMode = 0600;
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kOthers = 0077;
+// Names of a file on its way in and out.
+constexpr std::string_view kNew = ".new";
+constexpr std::string_view kOld = ".old";
 
 std::string failed(std::string_view verb, const std::string& path, int error_number) {
   return "cannot " + std::string(verb) + " " + in_quotes(path) + ": " + errno_text(error_number);
@@ -117,7 +122,9 @@ std::string read_input_file(const std::string& path, std::size_t max_bytes) {
 
 bool exists(const std::string& path) {
   struct stat info {};
-  return lstat(path.c_str(), &info) == 0;
+  if (lstat(path.c_str(), &info) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw Error(Status::system, failed("look at", path, errno));
 }
 
 bool is_regular_file(const std::string& path) {
@@ -132,10 +139,12 @@ void require_private_folder(const std::string& path) {
 }
 
 void make_private_folder(const std::string& path) {
-  if (mkdir(path.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+  const bool made = mkdir(path.c_str(), kFolderMode) == 0;
+  if (!made && errno != EEXIST) {
     throw Error(Status::cannot_create, failed("create", path, errno));
   }
   require_private_folder(path);
+  if (made) sync_parent(path);
 }
 
 std::string read_secret_file(const std::string& path, std::size_t max_bytes) {
@@ -157,7 +166,7 @@ std::string read_secret_file(const std::string& path, std::size_t max_bytes) {
 }
 
 void write_secret_file(const std::string& path, std::string_view content) {
-  const std::string temporary = path + ".new";
+  const std::string temporary = path + std::string(kNew);
   Fd file = create_exclusive(temporary);
   if (!file && errno == EEXIST) {
     // Left behind by a run that was killed: its writer held the lock that we hold now.
@@ -186,7 +195,9 @@ void require_private_file(const std::string& path) {
   require_private(path, info, S_IFREG);
 }
 
-void shred_file(const std::string& path) {
+namespace {
+
+void overwrite_and_unlink(const std::string& path) {
   const Fd file(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
   if (file && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
@@ -194,6 +205,28 @@ void shred_file(const std::string& path) {
     if (write_all(file.get(), zeros) == 0) fsync(file.get());
   }
   unlink(path.c_str());
+}
+
+}  // namespace
+
+void shred_file(const std::string& path) {
+  // Nobody may find half of a file under its name, also after a loss of power.
+  const std::string condemned = path + std::string(kOld);
+  if (rename(path.c_str(), condemned.c_str()) != 0) return;
+  sync_parent(path);
+  overwrite_and_unlink(condemned);
+  sync_parent(path);
+}
+
+void shred_leftovers(const std::string& folder, std::string_view prefix) {
+  std::vector<std::string> left;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    const bool unfinished = name.ends_with(kNew) || name.ends_with(kOld);
+    if (name.starts_with(prefix) && unfinished) left.push_back(entry.path());
+  }
+  for (const std::string& path : left) overwrite_and_unlink(path);
 }
 
 FileLock::FileLock(const std::string& path, LockByte byte, std::chrono::milliseconds patience) {

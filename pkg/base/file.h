@@ -39,6 +39,7 @@ std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what);
 // A file that the user named. Throws Error{no_input} when it is missing or unreadable.
 std::string read_input_file(const std::string& path, std::size_t max_bytes);
 
+// Throws Error{system} when that cannot be told.
 bool exists(const std::string& path);
 // Follows symbolic links.
 bool is_regular_file(const std::string& path);
@@ -67,9 +68,13 @@ void create_private_file(const std::string& path);
 // less.
 void require_private_file(const std::string& path);
 
-// Overwrites with zeros, then unlinks; a missing file is fine. On file systems that copy on write
-// the old blocks may survive: the page says so.
+// Takes the file's name away (it is `path`.old until it is gone), overwrites it with zeros and
+// unlinks it, each on disk before the next; a missing file is fine. On file systems that copy on
+// write the old blocks may survive: the page says so.
 void shred_file(const std::string& path);
+// What a run that was killed has left of write_secret_file() or shred_file() for a name in this
+// folder that begins so: overwritten and unlinked. The caller holds the folder's lock.
+void shred_leftovers(const std::string& folder, std::string_view prefix);
 
 // Which byte of the state folder's lock file stands for what.
 enum class LockByte : unsigned {

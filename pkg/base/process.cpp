@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -175,6 +176,14 @@ std::optional<int> Process::wait(const Deadline& deadline) {
   }
   status_ = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
   return status_;
+}
+
+std::thread start_thread(std::function<void()> work) {
+  try {
+    return std::thread(std::move(work));
+  } catch (const std::system_error& error) {
+    throw Error(Status::system, "cannot start a thread: " + errno_text(error.code().value()));
+  }
 }
 
 void die_by_signal(int signal_number) {

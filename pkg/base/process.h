@@ -4,9 +4,11 @@
 
 #include <csignal>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -42,6 +44,9 @@ class SignalFd {
   sigset_t previous_{};
   Fd fd_;
 };
+
+// Throws Error{system} when there can be no more threads.
+std::thread start_thread(std::function<void()> work);
 
 // Another program, whose standard input we write and whose standard output we read. It starts with
 // the signals, limits and descriptors that any program starts with: default actions, nothing

@@ -36,8 +36,8 @@ class Connection {
   State state() const { return state_; }
   // By when the present state must have ended; none while answering.
   Clock::time_point deadline() const { return deadline_; }
-  // Bytes of an unfinished frame in memory.
-  std::size_t held() const { return state_ == State::reading ? intake_.held() : 0; }
+  // Bytes in memory: of an unfinished frame, or of a reply that is not out yet.
+  std::size_t held() const { return state_ == State::reading ? intake_.held() : output_.size(); }
 
   // reading: takes what has come; the state may become answering (take_frame() has the frame) or
   // finished. lingering: drops what has come.

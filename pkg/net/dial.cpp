@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/process.h"
 
 namespace p2pchat {
 
@@ -27,12 +28,6 @@ using Poco::Net::SocketAddress;
 using Poco::Net::StreamSocket;
 
 constexpr std::chrono::milliseconds kNextAttemptAfter{250};
-
-struct Resolved {
-  std::vector<IPAddress> addresses;
-  DialFailure failure = DialFailure::none;
-  std::string why;
-};
 
 Resolved ask_resolver(const std::string& host) {
   // Not POCO's DNS, which sorts the addresses and so loses the order of RFC 6724.
@@ -52,28 +47,6 @@ Resolved ask_resolver(const std::string& host) {
   freeaddrinfo(found);
   if (!resolved.addresses.empty()) return resolved;
   return {{}, DialFailure::not_resolved, "host has no address"};
-}
-
-// The system's resolver has no deadline: it runs beside us and is left behind when it is late.
-Resolved resolve(const std::string& host, const Deadline& deadline) {
-  if (IPAddress literal; IPAddress::tryParse(host, literal)) return {{literal}, {}, {}};
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<Resolved> answer;
-  };
-  const auto shared = std::make_shared<Shared>();
-  std::thread([shared, host] {
-    Resolved answer = ask_resolver(host);
-    const std::lock_guard lock(shared->mutex);
-    shared->answer = std::move(answer);
-    shared->ready.notify_one();
-  }).detach();
-  std::unique_lock lock(shared->mutex);
-  const bool answered =
-      shared->ready.wait_until(lock, deadline.at(), [&] { return shared->answer.has_value(); });
-  if (!answered) return {{}, DialFailure::unreachable, "name resolution took too long"};
-  return *std::move(shared->answer);
 }
 
 int descriptor(const StreamSocket& socket) {
@@ -118,6 +91,28 @@ class Race {
 };
 
 }  // namespace
+
+// The system's resolver has no deadline: it runs beside us and is left behind when it is late.
+Resolved resolve(const std::string& host, const Deadline& deadline) {
+  if (IPAddress literal; IPAddress::tryParse(host, literal)) return {{literal}, {}, {}};
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Resolved> answer;
+  };
+  const auto shared = std::make_shared<Shared>();
+  start_thread([shared, host] {
+    Resolved answer = ask_resolver(host);
+    const std::lock_guard lock(shared->mutex);
+    shared->answer = std::move(answer);
+    shared->ready.notify_one();
+  }).detach();
+  std::unique_lock lock(shared->mutex);
+  const bool answered =
+      shared->ready.wait_until(lock, deadline.at(), [&] { return shared->answer.has_value(); });
+  if (!answered) return {{}, DialFailure::unreachable, "name resolution took too long"};
+  return *std::move(shared->answer);
+}
 
 Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline) {
   const auto began = Deadline::Clock::now();

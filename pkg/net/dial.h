@@ -1,8 +1,11 @@
 // Connecting to a peer: name resolution and TCP, all addresses of a host, within a deadline.
 #pragma once
 
+#include <Poco/Net/IPAddress.h>
+
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -22,6 +25,15 @@ struct Dialed {
   std::string why;                        // "connection refused"
   std::chrono::microseconds resolving{};  // how long the name took
 };
+
+struct Resolved {
+  std::vector<Poco::Net::IPAddress> addresses;  // in the resolver's order; empty only on failure
+  DialFailure failure = DialFailure::none;
+  std::string why;
+};
+
+// Never waits beyond the deadline, whatever the resolver does.
+Resolved resolve(const std::string& host, const Deadline& deadline);
 
 // host: IPv4 address, IPv6 address without brackets, or a name. Addresses are tried in the
 // resolver's order, a new one each 250 ms or as soon as the last has failed (RFC 8305); the first

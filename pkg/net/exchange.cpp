@@ -19,8 +19,12 @@ namespace {
 
 class Client {
  public:
-  Client(int in, int out, std::string_view request, const ReplyWatcher& plausible)
-      : in_(in), out_(out), request_(encode_frame(request)), plausible_(plausible) {}
+  Client(int in, int out, std::string_view request, const ReplyWatcher& plausible, int interrupt)
+      : in_(in),
+        out_(out),
+        interrupt_(interrupt),
+        request_(encode_frame(request)),
+        plausible_(plausible) {}
 
   Exchanged run(const Deadline& deadline) {
     while (!end_) {
@@ -40,12 +44,16 @@ class Client {
   // Waits for one of the descriptors and serves it. False when the time is over.
   bool wait(const Deadline& deadline) {
     const bool sending = sent_ < request_.size() && !cannot_send_;
-    std::array<pollfd, 2> polled = {pollfd{in_, POLLIN, 0},
-                                    pollfd{sending ? out_ : -1, POLLOUT, 0}};
+    std::array<pollfd, 3> polled = {pollfd{in_, POLLIN, 0}, pollfd{sending ? out_ : -1, POLLOUT, 0},
+                                    pollfd{interrupt_, POLLIN, 0}};
     const int ready = poll(polled.data(), polled.size(), poll_time(deadline.remaining()));
     if (ready < 0 && errno != EINTR) finish(ExchangeEnd::lost, errno_text(errno));
-    if (ready == 0 && deadline.passed()) return false;
+    if (deadline.passed()) return false;
     if (ready <= 0) return true;
+    if (polled[2].revents != 0) {
+      finish(ExchangeEnd::interrupted, "interrupted");
+      return true;
+    }
     if (polled[1].revents != 0) send_some();
     if (polled[0].revents != 0) receive_some();
     return true;
@@ -91,6 +99,7 @@ class Client {
 
   int in_;
   int out_;
+  int interrupt_;
   std::string request_;
   const ReplyWatcher& plausible_;
   std::size_t sent_ = 0;
@@ -103,8 +112,8 @@ class Client {
 }  // namespace
 
 Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
-                   const ReplyWatcher& plausible) {
-  return Client(in, out, request, plausible).run(deadline);
+                   const ReplyWatcher& plausible, int interrupt) {
+  return Client(in, out, request, plausible, interrupt).run(deadline);
 }
 
 namespace {

@@ -17,6 +17,7 @@ enum class ExchangeEnd {
   not_begun,    // failed or late before the first byte of the request went out
   lost,         // the connection ended without an answer
   late,         // the deadline passed
+  interrupted,  // by our own user
   implausible,  // `reply` is what came, and can no longer become an answer; "" when it was too long
 };
 
@@ -29,9 +30,10 @@ struct Exchanged {
 // Told each piece of the reply as it comes; false ends the exchange as implausible.
 using ReplyWatcher = std::function<bool(std::string_view piece)>;
 
-// Both descriptors are non-blocking. Bytes after the reply's NUL are ignored.
+// Both descriptors are non-blocking. Bytes after the reply's NUL are ignored. `interrupt`, if there
+// is one, ends it when it becomes readable; nothing is read from it.
 Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
-                   const ReplyWatcher& plausible);
+                   const ReplyWatcher& plausible, int interrupt = -1);
 
 // The reply to a frame, without its NUL.
 using Answer = std::function<std::string(const std::string& frame)>;

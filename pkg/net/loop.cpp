@@ -1,7 +1,6 @@
 #include "net/loop.h"
 
 #include <Poco/Exception.h>
-#include <Poco/Net/NetException.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/SocketImpl.h>
 #include <Poco/Net/StreamSocketImpl.h>
@@ -17,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/dial.h"
 
 namespace p2pchat {
 
@@ -71,18 +71,28 @@ ServerSocket bound_to(const SocketAddress& address) {
   return server;
 }
 
-ServerSocket listening(const std::string& address, std::uint16_t port) {
+// "192.0.2.7:4040", "[::1]:4040" or "*:4040".
+std::string place(const std::string& address, std::uint16_t port) {
+  const bool is_ipv6 = address.find(':') != std::string::npos;
+  const std::string host = address.empty() ? "*" : is_ipv6 ? "[" + address + "]" : address;
+  return in_quotes(host + ":" + std::to_string(port));
+}
+
+ServerSocket listening(const std::string& address, std::uint16_t port, const Deadline& deadline) {
+  const std::string failed = "cannot listen on " + place(address, port) + ": ";
   try {
-    ServerSocket server =
-        address.empty() ? bound_to_all(port) : bound_to(SocketAddress(address, port));
+    if (address.empty()) {
+      ServerSocket server = bound_to_all(port);
+      server.listen(kBacklog);
+      return server;
+    }
+    const Resolved resolved = resolve(address, deadline);
+    if (resolved.failure != DialFailure::none) throw Error(Status::system, failed + resolved.why);
+    ServerSocket server = bound_to(SocketAddress(resolved.addresses.front(), port));
     server.listen(kBacklog);
-    server.setBlocking(false);
     return server;
-  } catch (const Poco::Net::DNSException&) {
-    throw Error(Status::system, "cannot listen on " + in_quotes(address) + ": no such address");
   } catch (const Poco::Exception& error) {
-    const std::string where = (address.empty() ? "*" : address) + ":" + std::to_string(port);
-    throw Error(Status::system, "cannot listen on " + in_quotes(where) + ": " + why_not(error),
+    throw Error(Status::system, failed + why_not(error),
                 error.code() == EADDRINUSE
                     ? "another program, perhaps another listen, has this port; choose one with -p"
                     : "");
@@ -103,8 +113,9 @@ Loop::Loop(const LoopLimits& limits)
   });
 }
 
-std::string Loop::listen(const std::string& address, std::uint16_t port) {
-  server_ = listening(address, port);
+std::string Loop::listen(const std::string& address, std::uint16_t port, const Deadline& deadline) {
+  server_ = listening(address, port, deadline);
+  server_->setBlocking(false);
   set_accepting(true);
   return server_->address().toString();
 }

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "net/connection.h"
 
@@ -49,8 +50,10 @@ class Loop {
 
   // Binds, listens and returns where: "192.0.2.7:4040" or "[::]:4040". address: "" for all (IPv6
   // and IPv4, or IPv4 alone where the kernel has no IPv6), else an address or a name. Port 0: any
-  // free one. Throws Error{system}. Without it run() serves descriptors and timers alone.
-  std::string listen(const std::string& address, std::uint16_t port);
+  // free one. Throws Error{system}, also when a name is not resolved before the deadline. Without
+  // it run() serves descriptors and timers alone.
+  std::string listen(const std::string& address, std::uint16_t port,
+                     const Deadline& deadline = Deadline(std::chrono::seconds(10)));
 
   // All handlers are called on the loop's thread and set before run().
   void on_frame(std::function<void(Incoming)> handler) { on_frame_ = std::move(handler); }

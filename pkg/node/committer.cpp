@@ -1,11 +1,14 @@
 #include "node/committer.h"
 
 #include "base/error.h"
+#include "base/process.h"
 
 namespace p2pchat {
 
-Committer::Committer(Database database)
-    : database_(std::move(database)), thread_([this] { run(); }) {}
+Committer::Committer(Database database, std::function<void(const Error&)> failed)
+    : database_(std::move(database)),
+      failed_(std::move(failed)),
+      thread_(start_thread([this] { run(); })) {}
 
 void Committer::end() {
   if (!thread_.joinable()) return;
@@ -62,9 +65,13 @@ bool Committer::commit(const std::vector<Job>& batch) {
     for (const Job& job : batch) job.work(database_);
     transaction.commit();
     return true;
+  } catch (const Error& error) {
+    // A thread's outermost edge. Disk full, locked, damaged: nothing of it is acknowledged, and the
+    // listener lives.
+    failed_(error);
+    return false;
   } catch (...) {
-    // A thread's outermost edge. Disk full, locked, damaged, no memory: nothing of it is
-    // acknowledged, and the listener lives.
+    failed_(Error(Status::system, "out of memory"));
     return false;
   }
 }

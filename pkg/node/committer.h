@@ -20,7 +20,8 @@ class Committer {
     std::function<void(bool committed)> finish;
   };
 
-  explicit Committer(Database database);
+  // failed: told of every batch that could not be committed, on the committer's thread.
+  Committer(Database database, std::function<void(const Error&)> failed);
   ~Committer() { end(); }
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
@@ -37,6 +38,7 @@ class Committer {
   bool commit(const std::vector<Job>& batch);
 
   Database database_;
+  std::function<void(const Error&)> failed_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job> waiting_;

@@ -24,7 +24,7 @@ constexpr std::uint64_t kMaxRotateDays = 200;
 constexpr std::string_view kTimeoutBySize = "auto";
 
 bool is_port(const std::string& text) {
-  return text == "0" || read_port(text).has_value();
+  return read_listen_port(text).has_value();
 }
 bool is_listen_address(const std::string& text) {
   return read_listen_address(text).has_value();
@@ -68,7 +68,7 @@ std::string variable_name(const std::string& key) {
 
 [[noreturn]] void fail(const std::string& origin, const std::string& what,
                        const std::string& hint = {}) {
-  throw Error(Status::config, "bad config: " + origin + ": " + what, hint);
+  throw Error(Status::config, "bad config: " + escape_for_terminal(origin) + ": " + what, hint);
 }
 
 void require_known_keys(const AbstractConfiguration& file, const std::string& path,
@@ -103,6 +103,10 @@ Poco::AutoPtr<IniFileConfiguration> read_file(const std::string& path) {
 }
 
 }  // namespace
+
+std::optional<std::uint16_t> read_listen_port(const std::string& text) {
+  return text == "0" ? 0 : read_port(text);
+}
 
 std::optional<std::string> read_listen_address(const std::string& text) {
   return text == "*" ? "" : read_host(text);

@@ -18,6 +18,9 @@ struct Setting {
   std::string origin;  // "default", "environment P2PCHAT_LISTEN_PORT" or the file's path
 };
 
+// The port to listen on: 0 to 65535, without leading zeros.
+std::optional<std::uint16_t> read_listen_port(const std::string& text);
+
 // The address to listen on: "*" for all gives "", else a host without port and brackets. Nothing
 // when it is neither.
 std::optional<std::string> read_listen_address(const std::string& text);

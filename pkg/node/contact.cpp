@@ -100,10 +100,11 @@ Line connect(const Contact& contact, const Deadline& deadline) {
   throw Error(*first_error);
 }
 
-Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline) {
+Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline, int interrupt) {
   ReplyPrefix prefix;
-  Exchanged end = exchange(line.in(), line.out(), frame, deadline,
-                           [&](std::string_view piece) { return prefix.feed(piece); });
+  Exchanged end = exchange(
+      line.in(), line.out(), frame, deadline,
+      [&](std::string_view piece) { return prefix.feed(piece); }, interrupt);
   if (end.end == ExchangeEnd::lost || end.end == ExchangeEnd::not_begun) {
     if (const auto status = line.command_status()) {
       constexpr int kCannotRun = 126;

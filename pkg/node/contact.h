@@ -56,8 +56,10 @@ bool names_address(const std::string& via);
 // Throws Error{no_host} or Error{unavailable}, with the address and the reason.
 Line connect(const Contact& contact, const Deadline& deadline);
 
-// Sends the frame and waits for the reply's; the caller judges how it ended.
-Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline);
+// Sends the frame and waits for the reply's; the caller judges how it ended. `interrupt`: see
+// net/exchange.h.
+Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline,
+              int interrupt = -1);
 
 // Connects, asks `keys` and returns the reply's frame. Throws also for an exchange without one;
 // `lost` is the status for an answer that did not come.

@@ -75,9 +75,11 @@ std::vector<std::uint64_t> Home::encryption_seqs() const {
     const std::string name = entry->path().filename();
     if (!name.starts_with(kKeyPrefix) || !name.ends_with(kKeySuffix)) continue;
     const std::size_t digits = name.size() - kKeyPrefix.size() - kKeySuffix.size();
-    const auto seq = parse_unsigned(std::string_view(name).substr(kKeyPrefix.size(), digits),
-                                    std::numeric_limits<std::uint64_t>::max());
-    if (seq) seqs.push_back(*seq);
+    // A statement has no larger number.
+    constexpr std::uint64_t kLargest = (1ULL << 53U) - 1;
+    const auto seq =
+        parse_unsigned(std::string_view(name).substr(kKeyPrefix.size(), digits), kLargest);
+    if (seq && encryption_file(*seq) == folder_ + "/" + name) seqs.push_back(*seq);
   }
   std::sort(seqs.rbegin(), seqs.rend());
   return seqs;

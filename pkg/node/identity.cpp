@@ -51,6 +51,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
                         Present present) {
   forbid_core_dumps();
   make_private_folder(home.folder());
+  if (home.has_identity() && present == Present::keep) return {load_identity(home), false};
   const FileLock lock(home.lock_file(), LockByte::keys, kPatience);
   if (!lock.held()) {
     throw Error(Status::system,
@@ -65,9 +66,11 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   RsaPrivateKey key = RsaPrivateKey::generate(bits);
   std::string id = thumbprint(key.public_key());
   Identity identity{std::move(key), std::move(id)};
-  write_secret_file(home.identity_file(), identity.key.pem(home.passphrase()).view());
-  // Keys of a former identity are of no use to this one.
+  // Keys of a former identity are of no use to this one. First, since a node with an identity alone
+  // makes itself a key, but one whose keys are another's is of no use at all.
   for (const std::uint64_t seq : home.encryption_seqs()) shred_file(home.encryption_file(seq));
+  shred_leftovers(home.folder(), "");
+  write_secret_file(home.identity_file(), identity.key.pem(home.passphrase()).view());
   make_encryption_key(home, identity, rotate_days, lock);
   return {std::move(identity), true};
 }

@@ -72,14 +72,22 @@ Keyring read_keys(const Home& home, const Identity& identity, std::uint64_t now)
   Keyring keyring;
   const std::vector<std::uint64_t> seqs = home.encryption_seqs();
   for (std::size_t i = 0; i < std::min(seqs.size(), kKeysKept); ++i) {
-    EncryptionKey key = read_key(home, identity, seqs[i]);
-    if (!key.statement.expired(now)) keyring.keys.push_back(std::move(key));
+    try {
+      EncryptionKey key = read_key(home, identity, seqs[i]);
+      if (!key.statement.expired(now)) keyring.keys.push_back(std::move(key));
+    } catch (const Error& error) {
+      // The newest is what peers know; one before it that is of no use is a leftover.
+      if (i == 0 || error.status() != Status::config) throw;
+    }
   }
   return keyring;
 }
 
 // Everything on disk that read_keys() left out.
 void shred_others(const Home& home, const Keyring& keyring) {
+  for (const char* prefix : {"identity.pem", "encryption-"}) {
+    shred_leftovers(home.folder(), prefix);
+  }
   for (const std::uint64_t seq : home.encryption_seqs()) {
     const bool kept = std::any_of(keyring.keys.begin(), keyring.keys.end(),
                                   [&](const EncryptionKey& k) { return k.statement.seq == seq; });
@@ -130,8 +138,13 @@ std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& id
   const bool newest_is_current =
       !keyring.keys.empty() && seqs_of(keyring).front() == home.encryption_seqs().front();
   if (!newest_is_current || !is_content(keyring, renewal, now)) {
-    make_encryption_key(home, identity, rotate_days, lock);
-    keyring = read_keys(home, identity, now);
+    try {
+      make_encryption_key(home, identity, rotate_days, lock);
+      keyring = read_keys(home, identity, now);
+    } catch (const Error&) {
+      // A full disk, say: what is valid goes on, and the next call tries again.
+      if (!newest_is_current || renewal != Renewal::at_half_life) throw;
+    }
   }
   if (keyring.keys.empty()) {
     throw Error(Status::system, "no usable encryption key in " + in_quotes(home.folder()));

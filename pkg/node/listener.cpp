@@ -4,6 +4,7 @@
 #include <atomic>
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@ namespace p2pchat {
 namespace {
 
 constexpr std::chrono::milliseconds kKeyringInterval{1'000};
+constexpr std::chrono::milliseconds kBindTime{10'000};
 constexpr std::chrono::milliseconds kCleanUpInterval{3'600'000};
 // Kept free of connections: database, logs, lock, streams, eventfds.
 constexpr std::size_t kOwnDescriptors = 48;
@@ -51,7 +53,7 @@ class Listener {
         signals_({SIGINT, SIGTERM, SIGHUP}),
         loop_(limits_for(raise_descriptor_limit())),
         printer_(home, options.format, print_limit(options), log_keep_seconds_ == 0),
-        committer_(cleaned_up(home)),
+        committer_(cleaned_up(home), [this](const Error& error) { note_trouble(error); }),
         workers_(worker_count()) {}
 
   // Jobs go back and forth between the two: the writer's last ones still find the workers.
@@ -70,10 +72,16 @@ class Listener {
     keep_keys_fresh();
     keep_state_clean();
     const bool enough_waiting = limit_ && printer_.waiting() >= *limit_;
-    if (!enough_waiting) events_.listening(loop_.listen(options_.address, options_.port));
+    std::string address;
+    if (!enough_waiting) {
+      const Deadline bound_by(std::min(options_.time_limit.value_or(kBindTime), kBindTime));
+      address = loop_.listen(options_.address, options_.port, bound_by);
+    }
     printer_.start([this] { loop_.stop(); });
+    if (!enough_waiting) events_.listening(address);
     loop_.run();
     printer_.finish(loop_.time_to_end());
+    if (const std::lock_guard lock(mutex_); damage_) throw DamagedState(*damage_);
     return {printer_.reached_limit() || registered_, signal_number_};
   }
 
@@ -184,9 +192,27 @@ class Listener {
   void answer_or_close(std::uint64_t connection, Work work) {
     try {
       work();
+      return;
+    } catch (const Error& error) {
+      note_trouble(error);
     } catch (...) {
-      loop_.reply(connection, std::nullopt);
+      note_trouble(Error(Status::system, "out of memory"));
     }
+    loop_.reply(connection, std::nullopt);
+  }
+
+  // Any thread. A damaged state ends the listener, everything else may pass.
+  void note_trouble(const Error& error) {
+    constexpr std::chrono::minutes kBetween{1};
+    const std::lock_guard lock(mutex_);
+    if (const auto* damage = dynamic_cast<const DamagedState*>(&error)) {
+      damage_ = *damage;
+      return loop_.stop();
+    }
+    const auto now = Deadline::Clock::now();
+    if (told_trouble_ && now - *told_trouble_ < kBetween) return;
+    told_trouble_ = now;
+    events_.trouble(error);
   }
 
   const ListenOptions& options_;
@@ -201,6 +227,9 @@ class Listener {
   Printer printer_;
   int signal_number_ = 0;
   std::atomic<bool> registered_ = false;
+  std::mutex mutex_;  // guards the next two
+  std::optional<DamagedState> damage_;
+  std::optional<Deadline::Clock::time_point> told_trouble_;
   // Last: their threads use all of the above.
   Committer committer_;
   WorkerPool workers_;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "node/config.h"
 #include "node/home.h"
 #include "node/inbox.h"
@@ -31,6 +32,8 @@ struct ListenOptions {
 struct ListenEvents {
   std::function<void(const std::string& address)> listening;
   std::function<void(const Stranger&)> stranger;
+  // Something of ours fails and the listener goes on: at most once a minute.
+  std::function<void(const Error&)> trouble;
 };
 
 struct ListenEnd {

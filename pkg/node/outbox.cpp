@@ -1,7 +1,10 @@
 #include "node/outbox.h"
 
+#include <csignal>
+
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "node/contact.h"
 #include "node/identity.h"
@@ -59,7 +62,9 @@ class Delivery {
         peers_(database_),
         messages_(database_),
         peer_(trusted_peer(peers_, letter.peer)),
-        statement_(stored_statement(peer_)) {}
+        statement_(stored_statement(peer_)) {
+    database_.set_patience(time);
+  }
 
   Delivered run() {
     if (auto known = earlier_delivery()) return *std::move(known);
@@ -131,6 +136,7 @@ class Delivery {
 
   // On disk before the first byte leaves, with the outcome that is true if we die now.
   void record(const Draft& draft) {
+    database_.set_patience(deadline_.remaining());
     database_.set_durability(Durability::full);
     WriteTransaction transaction(database_);
     if (record_) {
@@ -155,6 +161,7 @@ class Delivery {
     if (handed_out) messages_.forget_body(*record_);
     clean_up(database_, unix_now(), log_keep_seconds_);
     transaction.commit();
+    if (handed_out) database_.scrub_log();
   }
 
   Reply attempt(bool second) {
@@ -174,16 +181,19 @@ class Delivery {
                           statement_, second, unix_now());
       case ExchangeEnd::not_begun:
         record_outcome(MessageState::untaken, {}, 0);
-        throw Error(Status::unavailable, no_answer(peer_.name, address_, end));
+        throw Error(Status::unavailable, no_answer(peer_.name, address_, end))
+            .ended_by(signals_->take());
       default:
-        throw unknown_outcome(no_answer(peer_.name, address_, end));
+        throw unknown_outcome(no_answer(peer_.name, address_, end)).ended_by(signals_->take());
     }
   }
 
   Exchanged ask_recorded(const SealedRequest& sealed, const Draft& draft) {
     const Line line = connected();
+    // From here on our user must be told the id before we go.
+    signals_.emplace({SIGINT, SIGTERM, SIGHUP});
     record(draft);
-    return ask(line, sealed.frame, deadline_);
+    return ask(line, sealed.frame, deadline_, signals_->descriptor());
   }
 
   // A statement is not bound to a request: somebody between us and the peer may have delivered the
@@ -192,7 +202,7 @@ class Delivery {
   Exchanged ask_again(const SealedRequest& sealed) {
     try {
       const Line line = connected();
-      Exchanged end = ask(line, sealed.frame, deadline_);
+      Exchanged end = ask(line, sealed.frame, deadline_, signals_->descriptor());
       if (end.end == ExchangeEnd::not_begun) end.end = ExchangeEnd::lost;
       return end;
     } catch (const Error& error) {
@@ -246,6 +256,7 @@ class Delivery {
   std::string hash_;
   std::string address_;
   std::optional<std::int64_t> record_;
+  std::optional<SignalFd> signals_;
   std::optional<MessageState> before_;  // what the record said before this run, if there was one
 };
 

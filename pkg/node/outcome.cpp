@@ -52,7 +52,8 @@ Error error_of_ack(const Ack& ack, const Correspondent& correspondent) {
     case AckStatus::busy:
       return {status, peer + " cannot take it now", "try again later"};
     case AckStatus::skew:
-      return {status, peer + " did not take it: its clock is " + clock_difference(ack.iat)};
+      return {status, peer + " did not take it: by its clock, which is " +
+                          clock_difference(ack.iat) + ", it is from the future or has expired"};
     case AckStatus::pending:
       return {status, "not accepted by " + peer + " yet",
               "the owner of " + peer + " types: " + accept_command(correspondent.own_id, {})};

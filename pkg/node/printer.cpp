@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "node/identity.h"
 
@@ -37,7 +38,9 @@ Printer::Printer(const Home& home, Formatter format, std::optional<std::uint64_t
       peers_(database_),
       format_(std::move(format)),
       limit_(limit),
-      forget_bodies_(forget_bodies) {}
+      forget_bodies_(forget_bodies) {
+  database_.set_patience(kRetryPause);
+}
 
 Printer::~Printer() {
   if (!thread_.joinable()) return;
@@ -55,7 +58,7 @@ std::uint64_t Printer::waiting() {
 
 void Printer::start(std::function<void()> ended) {
   ended_ = std::move(ended);
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread([this] { run(); });
 }
 
 void Printer::wake() {
@@ -90,6 +93,7 @@ void Printer::run() {
   try {
     while (!reached_limit() && !hopeless()) {
       if (print_next()) continue;
+      if (forget_bodies_) database_.scrub_log();
       std::unique_lock lock(mutex_);
       if (finish_by_ && !news_) return;
       changed_.wait(lock, [this] { return news_ || finish_by_; });
@@ -108,16 +112,27 @@ bool Printer::print_next() {
   const auto peer = peers_.by_identity(row->key.iss);
   const std::string sender = fingerprint(row->key.iss);
   const bool named = peer && !peer->name.empty();
-  const int error = write_patiently(
-      format_({named ? peer->name : sender, sender, row->key.jti, row->time, row->body}));
-  if (error == EINTR) return true;  // given up: not marked, so the next listen writes it
+  const std::string text =
+      format_({named ? peer->name : sender, sender, row->key.jti, row->time, row->body});
+  std::size_t written = 0;
+  const int error = write_patiently(text, written);
+  if (error == EINTR) {  // given up: not marked, so the next listen writes it
+    if (written == 0) return true;
+    throw Error(Status::system, "message " + in_quotes(row->key.jti) +
+                                    " was written in part, since nobody reads: the next listen "
+                                    "writes it again");
+  }
   if (error != 0) {
     throw Error(Status::system, "cannot write to standard output: " + errno_text(error),
                 "the message is kept and written by the next listen");
   }
   while (!mark_written(*row)) {
     // A full disk: write nothing more until this one is known to be written.
-    if (hopeless()) return true;
+    if (hopeless()) {
+      throw Error(Status::system, "message " + in_quotes(row->key.jti) +
+                                      " was written, which could not be recorded: the next listen "
+                                      "writes it again");
+    }
     std::this_thread::sleep_for(kRetryPause);
   }
   const std::lock_guard lock(mutex_);
@@ -127,7 +142,7 @@ bool Printer::print_next() {
 
 // Writes pieces that a pipe which is ready takes at once, so that a reader who has stopped reading
 // cannot hold us beyond the end. Returns 0, an errno, or EINTR for having given up.
-int Printer::write_patiently(std::string_view bytes) {
+int Printer::write_patiently(std::string_view bytes, std::size_t& written) {
   constexpr std::size_t kPiece = 4096;  // PIPE_BUF
   while (!bytes.empty()) {
     pollfd polled{STDOUT_FILENO, POLLOUT, 0};
@@ -137,6 +152,7 @@ int Printer::write_patiently(std::string_view bytes) {
     const std::string_view piece = bytes.substr(0, kPiece);
     if (const int error = write_all(STDOUT_FILENO, piece); error != 0) return error;
     bytes.remove_prefix(piece.size());
+    written += piece.size();
   }
   return 0;
 }

@@ -58,7 +58,7 @@ class Printer {
  private:
   void run();
   bool print_next();
-  int write_patiently(std::string_view bytes);
+  int write_patiently(std::string_view bytes, std::size_t& written);
   bool mark_written(const MessageRow& row);
   bool hopeless();
 

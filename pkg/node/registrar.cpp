@@ -195,8 +195,8 @@ class Registrar {
         pinning_(registration, terms, database_) {}
 
   Registered run() {
-    contact_ = contact();
     pin_ = pinning_.pin();
+    contact_ = contact();
     KeyStatement theirs = fetch_statement();
     pinning_.refuse_bad_choice(theirs.identity_id, identity_.id);
     const bool trusted_there = introduce(theirs);

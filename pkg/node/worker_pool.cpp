@@ -1,9 +1,20 @@
 #include "node/worker_pool.h"
 
+#include "base/error.h"
+#include "base/process.h"
+
 namespace p2pchat {
 
 WorkerPool::WorkerPool(unsigned threads) {
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  for (unsigned i = 0; i < threads; ++i) {
+    try {
+      threads_.push_back(start_thread([this] { run(); }));
+    } catch (const Error&) {
+      // One will do; without any there is nobody to do the work.
+      if (threads_.empty()) throw;
+      return;
+    }
+  }
 }
 
 void WorkerPool::end() {

@@ -3,6 +3,8 @@
 #include <SQLiteCpp/Statement.h>
 #include <sqlite3.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -55,7 +57,18 @@ void Database::set_durability(Durability durability) {
   });
 }
 
+void Database::set_patience(std::chrono::milliseconds patience) {
+  const auto most = std::min(patience, kPatience);
+  guarded([&] { sqlite_.setBusyTimeout(static_cast<int>(most.count())); });
+}
+
+void Database::scrub_log() {
+  sqlite3_wal_checkpoint_v2(sqlite_.getHandle(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr,
+                            nullptr);
+}
+
 void Database::fail(const SQLite::Exception& error) const {
+  const std::string where = "cannot use the state in " + in_quotes(path_) + ": ";
   std::string why = error.getErrorStr();
   switch (error.getErrorCode()) {
     case SQLITE_BUSY:
@@ -64,12 +77,11 @@ void Database::fail(const SQLite::Exception& error) const {
       break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      why = "damaged (" + why + ")";
-      break;
+      throw DamagedState(Status::system, where + "damaged (" + why + ")");
     default:
       break;
   }
-  throw Error(Status::system, "cannot use the state in " + in_quotes(path_) + ": " + why);
+  throw Error(Status::system, where + why);
 }
 
 int Database::schema_version() {

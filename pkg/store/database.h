@@ -5,14 +5,23 @@
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
 
+#include <chrono>
 #include <mutex>
 #include <string>
+
+#include "base/error.h"
 
 namespace p2pchat {
 
 // When a commit returns: on disk, or with the kernel (it survives a crash of ours, not a power
 // cut).
 enum class Durability { full, normal };
+
+// A state that cannot be read: nothing that it says may be relied on.
+class DamagedState : public Error {
+ public:
+  using Error::Error;
+};
 
 class Database {
  public:
@@ -23,6 +32,11 @@ class Database {
 
   // Not inside a transaction.
   void set_durability(Durability durability);
+  // How long to wait for another writer, at most; 10 s unless said otherwise.
+  void set_patience(std::chrono::milliseconds patience);
+
+  // Takes what was deleted out of the log as well. Only tries: another reader may need it.
+  void scrub_log();
 
   SQLite::Database& sqlite() { return sqlite_; }
 

@@ -137,3 +137,12 @@ END
     has_line "$ERR" 'error: cannot write to standard output: bad file descriptor$'
   done
 }
+
+@test "help: needs no state folder, nor a place where one could be" {
+  for words in help "help send" "send --help" "help exit-status" --help --version; do
+    read -ra words <<<"$words"
+    expect 0 env -u HOME -u P2PCHAT_HOME "$BIN" "${words[@]}"
+    assert_stderr
+  done
+  expect 0 p2pchat --home '' help
+}

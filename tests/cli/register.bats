@@ -387,3 +387,23 @@ private 65
 END
   assert_knows_nobody bob
 }
+
+@test "register: another key for a known name without an address is 77, not the end of the program" {
+  start_listen alice -k
+  befriend bob alice
+  alice peers accept "$(fingerprint bob)" --as bob >/dev/null
+  expect 77 alice register bob --expect "$(fingerprint carol)"
+  assert_refusal register "'bob' is pinned to $(fingerprint bob), not to $(fingerprint carol)"
+  assert_contains "$stderr" "p2pchat register bob --replace --expect $(fingerprint carol)"
+}
+
+@test "register --replace: without HOST the address that was typed stays" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start carol listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  expect 0 bob register alice --replace --expect "$(fingerprint carol)"
+  expect 0 bob peers show alice
+  assert_contains "$stdout" "address       127.0.0.1:$PORT"
+}

@@ -319,7 +319,7 @@ END
   text="it's \$HOME; a \"quoted\" text"
   expect 74 bob send -m "$text" alice
   assert_stdout
-  assert_match "$stderr" "^p2pchat send: error: no answer from 'alice' \(127\.0\.0\.1:$alice_port\): connection closed without an answer; the outcome of message '[A-Za-z0-9_-]{22}' is unknown"$'\n'"p2pchat send: hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} -m "
+  assert_match "$stderr" "^p2pchat send: error: no answer from 'alice' \(127\.0\.0\.1:$alice_port\): connection closed without an answer; the outcome of message '[A-Za-z0-9_-]{22}' is unknown"$'\n'"p2pchat send: hint: to retry safely: p2pchat --home $FOLDER/bob send --id [A-Za-z0-9_-]{22} -m "
   retry="${stderr#*to retry safely: p2pchat }"
   stop_server
   start_server proxy --port "$alice_port" --to "$PORT" --save "$FOLDER"
@@ -350,9 +350,9 @@ END
   start_server close-after-request --port "$PORT"
   from_pipe() { printf hi | bob send --raw alice; }
   expect 74 from_pipe
-  assert_match "$stderr" 'hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} --raw alice \(with the same input\)$'
+  assert_match "$stderr" "hint: to retry safely: p2pchat --home $FOLDER/bob send --id [A-Za-z0-9_-]{22} --raw alice \\(with the same input\\)$"
   expect 74 bob send --binary -f "$PEER_PY" alice
-  assert_match "$stderr" "hint: to retry safely: p2pchat send --id [A-Za-z0-9_-]{22} --binary -f $PEER_PY alice$"
+  assert_match "$stderr" "hint: to retry safely: p2pchat --home $FOLDER/bob send --id [A-Za-z0-9_-]{22} --binary -f $PEER_PY alice$"
 }
 
 @test "send -W: bounds everything; a time that is none is 64" {
@@ -484,4 +484,79 @@ END
   assert_refusal send "'alice' does not know this node or could not open the message"
   stop_listen
   assert_stream "$FOLDER/older.out"
+}
+
+@test "send: a value may be attached to its option, however long, with line breaks and all" {
+  listening -k
+  expect 0 bob send --message=$'one\ntwo' alice
+  expect 0 bob send -m$'three\nfour' alice
+  expect 0 bob send -qmfive alice
+  long="$(head -c 100000 /dev/zero | tr '\0' a)"
+  expect 0 bob send --message="$long" alice
+  assert_received one two three four five "$long"
+}
+
+@test "send: a long word that is no option is 64, not the end of the program" {
+  long="$(head -c 100000 /dev/zero | tr '\0' a)"
+  for word in "-$long" "--$long" "--id=$long" "--raw=$long"; do
+    expect 64 bob send "$word" alice
+    assert_stdout
+  done
+}
+
+# Starts a send to a server that takes the request and says nothing; returns once it has all of it.
+start_unanswered() {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_server proxy --port "$PORT" --to 1 --save "$FOLDER"
+  stop_server
+  start_server silence --port "$PORT"
+  start_command send "$BIN" --home "$FOLDER/bob" send "$@" alice
+  recorded() { [[ "$(sqlite3 "$FOLDER/bob/state.db" 'SELECT count(*) FROM messages')" == 1 ]]; }
+  wait_until recorded
+}
+
+@test "send: ended by a signal, it says the id and the command that retries, and ends by it" {
+  for row in "INT 130" "TERM 143" "HUP 129"; do
+    read -r name status <<<"$row"
+    start_unanswered -m hi
+    kill "-$name" "$PID"
+    ended "$status" "$PID"
+    read_streams
+    assert_stdout
+    assert_match "$stderr" "^p2pchat send: error: no answer from 'alice' .*: interrupted; the outcome of message '[A-Za-z0-9_-]{22}' is unknown"
+    assert_match "$stderr" "to retry safely: p2pchat --home $FOLDER/bob send --id [A-Za-z0-9_-]{22} -m hi alice"
+    stop_server
+    sqlite3 "$FOLDER/bob/state.db" 'DELETE FROM messages'
+  done
+}
+
+@test "send: the retrying command names the same state, and an id that can be typed" {
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  start_server silence --port "$PORT"
+  expect 74 bob send -W 500ms -m hi alice
+  assert_contains "$stderr" "to retry safely: p2pchat --home $FOLDER/bob send --id "
+  P2PCHAT_HOME="$FOLDER/bob" expect 74 p2pchat send -W 500ms -m hi alice
+  assert_contains "$stderr" "to retry safely: p2pchat send --id "
+  for id in $'a\x01b' $'\xff' "it's"; do
+    expect 74 bob send -W 500ms --id "$id" -f <(printf hi) alice
+    typed="${stderr#*to retry safely: p2pchat --home "$FOLDER/bob" send --id }"
+    if [[ "$id" == "it's" ]]; then
+      assert_match "$typed" "^'it'\\\\''s' "
+    else
+      assert_match "$typed" "^$(jti "$id") "
+    fi
+  done
+}
+jti() { printf %s "$1" | openssl dgst -sha256 -binary | head -c 16 | base64 | tr '+/' '-_' | tr -d '='; }
+
+@test "send -W: bounds the wait for a state that another program holds, too" {
+  listening -k
+  start_command lock /usr/bin/python3 "$PEER_PY" lock "$FOLDER/bob/state.db"
+  wait_until has_line "$OUT" locked
+  expect 71 timeout 8 "$BIN" --home "$FOLDER/bob" send -W 1 -m hi alice
+  assert_refusal send "locked by another process for too long"
 }

@@ -382,3 +382,111 @@ assert_state_refused() {
   chmod 700 "$FOLDER/bob"
   ((status == 71 || status == 73)) || fail "status $status"
 }
+
+# ---- ends in the middle of something
+
+# killed_at SYSCALL N COMMAND...: alice's command, killed when it makes that call for the Nth time.
+killed_at() {
+  strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=SIGKILL:when=$2" \
+    "$BIN" --home "$FOLDER/alice" "${@:3}" >/dev/null 2>&1 || true
+}
+needs_strace() { command -v strace >/dev/null || skip "strace is missing"; }
+
+@test "state: a kill at any moment of keygen --force leaves a node that works" {
+  needs_strace
+  cp -a "$FOLDER/alice" "$FOLDER/before"
+  for call in rename fsync unlink; do
+    for n in 1 2 3 4 5; do
+      rm -r "$FOLDER/alice"
+      cp -a "$FOLDER/before" "$FOLDER/alice"
+      killed_at "$call" "$n" keygen --force --bits 2048
+      expect 124 alice listen -p 0 -W 100ms
+      leftovers=("$FOLDER"/alice/*.new "$FOLDER"/alice/*.old)
+      ((${#leftovers[@]} == 2)) && [[ ! -e "${leftovers[0]}" && ! -e "${leftovers[1]}" ]] ||
+        fail "after $call $n: ${leftovers[*]}"
+    done
+  done
+}
+
+@test "state: a kill while an expired key is destroyed leaves a node that works" {
+  needs_strace
+  library="$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)"
+  [[ -e "$library" ]] || skip "libfaketime is missing"
+  cp -a "$FOLDER/alice" "$FOLDER/before"
+  for call in rename fsync unlink; do
+    for n in 1 2 3; do
+      rm -r "$FOLDER/alice"
+      cp -a "$FOLDER/before" "$FOLDER/alice"
+      LD_PRELOAD="$library" FAKETIME=+20d FAKETIME_DONT_FAKE_MONOTONIC=1 \
+        killed_at "$call" "$n" listen -p 0 -W 100ms
+      expect 124 alice listen -p 0 -W 100ms
+    done
+  done
+}
+
+@test "state: with log.keep 0 no text stays in the folder once it is handed over" {
+  export P2PCHAT_LOG_KEEP=0
+  start_listen alice -k --reply 'PRIVATE ANSWER'
+  befriend bob alice
+  alice peers accept "$(fingerprint bob)" --as bob >/dev/null
+  expect 0 bob send -m 'PRIVATE QUESTION' alice
+  wait_until has_line "$FOLDER/alice.out" PRIVATE
+  gone() { ! grep -aq 'PRIVATE QUESTION' "$FOLDER"/alice/state.db*; }
+  wait_until gone
+  stop_listen
+  refute_found 'PRIVATE QUESTION' "$FOLDER"/alice/state.db* "$FOLDER"/bob/state.db*
+  refute_found 'PRIVATE ANSWER' "$FOLDER"/bob/state.db*
+}
+
+@test "state: a listener whose commits fail says so, once a minute, and goes on" {
+  start_listen alice -k
+  befriend bob alice
+  alice peers accept "$(fingerprint bob)" --as bob >/dev/null
+  start_command lock /usr/bin/python3 "$PEER_PY" lock "$FOLDER/alice/state.db"
+  wait_until has_line "$OUT" locked
+  expect 75 bob send -m hi alice
+  expect 75 bob send -m hi alice
+  kill -KILL "$PID"
+  assert_equal "$(grep -c '^p2pchat listen: error: nothing is taken now: .*locked by another process' "$FOLDER/alice.err")" 1
+  taken() { bob send -m there alice 2>/dev/null; }
+  wait_until taken
+}
+
+@test "state: a listener whose state turns out to be damaged ends with 71 and says so" {
+  start_listen alice -k
+  befriend bob alice
+  alice peers accept "$(fingerprint bob)" --as bob >/dev/null
+  stop_listen
+  peer_py sql "$FOLDER/alice/state.db" 'SELECT 1' >/dev/null # the log is in the file now
+  root="$(sqlite3 "$FOLDER/alice/state.db" "SELECT rootpage FROM sqlite_master WHERE name = 'peers'")"
+  head -c 4096 /dev/urandom | dd of="$FOLDER/alice/state.db" bs=4096 seek="$((root - 1))" conv=notrunc 2>/dev/null
+  rm -f "$FOLDER"/alice/state.db-*
+  start alice listen -k -p "$PORT" -a 127.0.0.1
+  wait_until listens_or_ended "$PID" "$ERR"
+  bob send -W 5 -m hi alice 2>/dev/null || true
+  ended 71 "$PID"
+  read_streams
+  assert_contains "$stderr" "damaged"
+}
+
+@test "state: a config that cannot be looked at is an error, not a default" {
+  [[ $EUID == 0 ]] || skip "only root becomes another user"
+  printf '[listen]\nport = 77\n' >"$FOLDER/alice/config"
+  chmod 755 "$FOLDER" "$(dirname "$FOLDER")" "$(dirname "$(dirname "$FOLDER")")" 2>/dev/null || true
+  expect 71 setpriv --reuid 65534 --regid 65534 --clear-groups "$BIN" --home "$FOLDER/alice" config
+  assert_refusal config "cannot look at"
+}
+
+@test "state: no more threads is 71, not the end of the program" {
+  [[ $EUID == 0 ]] || skip "only root becomes another user"
+  cp -a "$FOLDER/alice" "$FOLDER/theirs"
+  chown -R 65534:65534 "$FOLDER/theirs"
+  chmod 755 "$FOLDER" "$(dirname "$FOLDER")" "$(dirname "$(dirname "$FOLDER")")" 2>/dev/null || true
+  for limit in 1 2 3; do
+    status=0
+    setpriv --reuid 65534 --regid 65534 --clear-groups prlimit "--nproc=$limit" \
+      "$BIN" --home "$FOLDER/theirs" listen -p 0 -W 100ms >/dev/null 2>"$FOLDER/stderr" || status=$?
+    ((status == 71)) || fail "status $status with $limit: $(<"$FOLDER/stderr")"
+    has_line "$FOLDER/stderr" 'error: cannot start a thread: resource temporarily unavailable'
+  done
+}

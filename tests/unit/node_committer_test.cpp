@@ -43,10 +43,12 @@ struct Fixture {
     REQUIRE(done.get_future().wait_for(kPatience) == std::future_status::ready);
   }
 
+  std::vector<std::string> failures;
   TestHome home;
   Database reader = home.state();
   std::promise<void> released;
-  Committer committer{home.state()};
+  Committer committer{home.state(),
+                      [this](const Error& error) { failures.push_back(error.what()); }};
 };
 
 }  // namespace

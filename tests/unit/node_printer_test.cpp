@@ -202,10 +202,28 @@ TEST_CASE_METHOD(Fixture, "printer: a reader that has stopped reading holds the 
   CapturedStdout out(writer.get());
   Printer printer(home.home(), body_and_newline(), std::nullopt, false);
   start(printer);
-  printer.finish(50ms);
+  const Error error = error_from([&] { printer.finish(50ms); });
   out.end();
+  CHECK(error.status() == Status::system);
+  CHECK_THAT(error.what(), Catch::Contains("'1' was written in part"));
   CHECK(state_of("1") == MessageState::print);
   CHECK(state_of("2") == MessageState::print);
+}
+
+TEST_CASE_METHOD(Fixture, "printer: a message of which nothing was written is no problem") {
+  store("1", "hello");
+  std::array<int, 2> ends{};
+  REQUIRE(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  const Fd reader(ends[0]);
+  const Fd writer(ends[1]);
+  while (write(writer.get(), "x", 1) == 1) {
+  }
+  CapturedStdout out(writer.get());
+  Printer printer(home.home(), body_and_newline(), std::nullopt, false);
+  start(printer);
+  CHECK_NOTHROW(printer.finish(50ms));
+  out.end();
+  CHECK(state_of("1") == MessageState::print);
 }
 
 TEST_CASE_METHOD(Fixture, "printer: one that was not started writes nothing and ends") {

@@ -19,7 +19,8 @@ class Listening {
   Listening(const Home& home, ListenOptions options)
       : options_(std::move(options)),
         events_{[this](const std::string& address) { began_.set_value(address); },
-                [this](const Stranger& stranger) { strangers_.push_back(stranger); }} {
+                [this](const Stranger& stranger) { strangers_.push_back(stranger); },
+                [](const Error&) {}} {
     thread_ = std::thread([this, &home] {
       try {
         end_.set_value(listen(home, Config::load(home), options_, events_));
