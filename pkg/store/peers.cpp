@@ -117,8 +117,12 @@ std::vector<PeerRow> Peers::by_identity_prefix(const std::string& prefix, unsign
 }
 
 std::vector<PeerRow> Peers::by_address(const std::string& address) {
-  return select("WHERE name IS NOT NULL AND (typed_address = ?1 OR announced_address = ?1)",
-                address);
+  return select(
+      "WHERE id IN (SELECT id FROM peers INDEXED BY peers_by_typed"
+      "             WHERE name IS NOT NULL AND typed_address = ?1"
+      "             UNION SELECT id FROM peers INDEXED BY peers_by_announced"
+      "             WHERE name IS NOT NULL AND announced_address = ?1)",
+      address);
 }
 
 std::vector<PeerRow> Peers::all() {
@@ -159,7 +163,8 @@ void Peers::remove(std::int64_t id) {
 std::uint64_t Peers::count_pending() {
   return database_.guarded([&] {
     return from_sql(
-        database_.sqlite().execAndGet("SELECT count(*) FROM peers WHERE status = 'pending'"));
+        database_.sqlite().execAndGet("SELECT count(*) FROM peers INDEXED BY peers_pending "
+                                      "WHERE status = 'pending'"));
   });
 }
 
@@ -186,8 +191,8 @@ void Peers::evict_pending() {
   database_.guarded([&] {
     database_.sqlite().exec(
         "DELETE FROM peers WHERE id = ("
-        "  SELECT id FROM peers WHERE status = 'pending' AND source = ("
-        "    SELECT source FROM peers WHERE status = 'pending'"
+        "  SELECT id FROM peers INDEXED BY peers_pending WHERE status = 'pending' AND source = ("
+        "    SELECT source FROM peers INDEXED BY peers_pending WHERE status = 'pending'"
         "    GROUP BY source ORDER BY count(*) DESC, min(first_seen) LIMIT 1)"
         "  ORDER BY first_seen, id LIMIT 1)");
   });

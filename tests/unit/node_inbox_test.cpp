@@ -1,6 +1,8 @@
 #include "node/inbox.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
 
 #include "protocol/claims.h"
 #include "store/messages.h"
@@ -474,6 +476,43 @@ TEST_CASE_METHOD(Fixture,
   CHECK(alice().status == PeerStatus::blocked);
   CHECK(alice().registered == row.registered);
   CHECK(alice().announced_address == row.announced_address);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: ten thousand strangers take no more room than a thousand") {
+  constexpr unsigned kStrangers = 10'000;
+  constexpr std::uintmax_t kBound = 8'000'000;  // bytes of the whole folder
+  know_alice(PeerStatus::trusted);
+  const auto folder_size = [&] {
+    std::uintmax_t size = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(home.home().folder())) {
+      size += entry.file_size();
+    }
+    return size;
+  };
+  const auto trusted_traffic = [&](unsigned round) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (unsigned i = 0; i < 300; ++i) {
+      CHECK(take(message(std::to_string(round) + "/" + std::to_string(i))).status == AckStatus::ok);
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  trusted_traffic(0);  // the file grows
+  const double before = trusted_traffic(1);
+  std::uintmax_t after_a_thousand = 0;
+  for (unsigned i = 0; i < kStrangers; ++i) {
+    // A hundred sources over a hundred days: none has more than its share of a day.
+    const std::uint64_t now = kNow + i * 864ULL;
+    CHECK(take(without_address(registration_of(i, now)), {"", "network " + std::to_string(i % 100)},
+               now)
+              .status == AckStatus::pending);
+    if (i + 1 == kMaxPending) after_a_thousand = folder_size();
+  }
+  CHECK(peers.count_pending() <= kMaxPending);
+  CHECK(folder_size() < kBound);
+  const double after = trusted_traffic(2);
+  WARN("folder after 1,000 strangers: " << after_a_thousand << " bytes, after 10,000: "
+                                        << folder_size() << " (bound " << kBound
+                                        << "); trusted traffic after / before: " << after / before);
 }
 
 }  // namespace p2pchat
