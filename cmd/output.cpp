@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 namespace p2pchat {
 
@@ -16,12 +18,61 @@ void print(std::string_view bytes) {
   }
 }
 
-std::string json_line(const std::vector<JsonField>& fields) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const JsonField& field : fields) {
+Field text_field(std::string name, const std::string& text, char letter) {
+  return {std::move(name), text, letter, text};
+}
+
+Field time_field(std::string name, std::uint64_t time, char letter) {
+  if (time == 0) return {std::move(name), nullptr, letter};
+  return text_field(std::move(name), rfc3339(time), letter);
+}
+
+Field bytes_field(const std::string& text_name, const std::string& data_name,
+                  const std::string& bytes, char letter) {
+  if (is_utf8(bytes)) return text_field(text_name, bytes, letter);
+  return {data_name, base64(bytes), letter, bytes};
+}
+
+std::string json_line(const Record& record) {
+  using Json = nlohmann::ordered_json;
+  Json object = Json::object();
+  for (const Field& field : record) {
     std::visit([&](const auto& value) { object[field.name] = value; }, field.value);
   }
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return escape_in_json(object.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
+}
+
+Template::Template(std::string_view text, std::string_view letters) : text_(text) {
+  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 2)) {
+    const std::string_view letter = text.substr(at + 1, 1);
+    if (letter == "%" || (!letter.empty() && letters.find(letter) != std::string_view::npos)) {
+      continue;
+    }
+    std::string known;
+    for (const char c : letters) known += std::string("%") + c + " ";
+    throw Error(Status::usage, "no field " + in_quotes("%" + std::string(letter)) + " in a format",
+                "there are: " + known + "%%");
+  }
+}
+
+std::string Template::expand(const Record& record, bool escaped) const {
+  std::string out;
+  std::size_t at = 0;
+  while (at < text_.size()) {
+    const std::size_t percent = std::min(text_.find('%', at), text_.size());
+    out += text_.substr(at, percent - at);
+    if (percent == text_.size()) break;
+    const char letter = text_[percent + 1];
+    at = percent + 2;
+    const auto field = std::find_if(record.begin(), record.end(),
+                                    [&](const Field& f) { return f.letter == letter; });
+    if (letter == '%' || field == record.end()) {
+      out += '%';
+    } else {
+      out += escaped ? escape_for_terminal(field->text) : field->text;
+    }
+  }
+  return out;
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

@@ -22,8 +22,12 @@ namespace {
 constexpr std::array kOptions = {
     Option{"", "pending", "List only strangers that wait to be accepted"},
     Option{"", "names", "List only the names of trusted peers"},
-    Option{"z", "null", "End each line of --names and --porcelain with NUL"},
+    Option{"z", "null", "End each line of --names, --format and --porcelain with NUL"},
     Option{"", "json", "One JSON object a line"},
+    Option{"", "format",
+           "One line a peer: %p name, %s status, %a address, %f fingerprint, "
+           "%h what it calls itself, %t last seen",
+           "FORMAT"},
     Option{"", "porcelain", "Lines that never change their form", "v1"},
     Option{"", "as", "With accept: the name to give", "NAME"},
     Option{"", "expect", "With accept: refuse any other key than this one", "SHA256:..."},
@@ -67,19 +71,20 @@ std::string time_text(std::uint64_t time) {
   return time == 0 ? "never" : rfc3339(time);
 }
 
-JsonField time_field(std::string name, std::uint64_t time) {
-  if (time == 0) return {std::move(name), nullptr};
-  return {std::move(name), rfc3339(time)};
+Record record_of(const PeerInfo& peer) {
+  return {text_field("name", peer.name, 'p'),
+          text_field("status", status_word(peer), 's'),
+          text_field("address", peer.address, 'a'),
+          text_field("fingerprint", peer.fingerprint, 'f'),
+          {"calls_itself", peer.hint, 'h', in_double_quotes(peer.hint)},
+          time_field("first_seen", peer.first_seen),
+          time_field("last_seen", peer.last_seen, 't')};
 }
 
-std::string json_of(const PeerInfo& peer) {
-  return json_line({{"name", peer.name},
-                    {"status", status_word(peer)},
-                    {"address", peer.address},
-                    {"fingerprint", peer.fingerprint},
-                    {"calls_itself", peer.hint},
-                    time_field("first_seen", peer.first_seen),
-                    time_field("last_seen", peer.last_seen)});
+std::optional<Template> format_option(const Call& call) {
+  constexpr std::string_view kLetters = "psafht";
+  const auto text = call.text("format");
+  return text ? std::optional<Template>(Template(*text, kLetters)) : std::nullopt;
 }
 
 // Frozen: tests/cli/peers.golden. Scripts rely on each field and its place.
@@ -108,6 +113,7 @@ void list(const Call& call) {
            (call.has("names") && peer.status != PeerStatus::trusted);
   });
   const char end = call.has("null") ? '\0' : '\n';
+  const std::optional<Template> format = format_option(call);
   std::string text;
   std::vector<std::vector<std::string>> rows;
   for (const PeerInfo& peer : peers) {
@@ -116,7 +122,9 @@ void list(const Call& call) {
     } else if (call.has("porcelain")) {
       text += porcelain_of(peer) + end;
     } else if (call.has("json")) {
-      text += json_of(peer);
+      text += json_line(record_of(peer));
+    } else if (format) {
+      text += format->expand(record_of(peer), true) + end;
     } else {
       rows.push_back(row_of(peer));
     }
@@ -126,7 +134,10 @@ void list(const Call& call) {
 
 void show(const Call& call) {
   const PeerInfo peer = AddressBook(call.home).show(call.arguments()[1]);
-  if (call.has("json")) return print(json_of(peer));
+  if (call.has("json")) return print(json_line(record_of(peer)));
+  if (const auto format = format_option(call)) {
+    return print(format->expand(record_of(peer), true) + "\n");
+  }
   print(table({{"name", or_dash(peer.name)},
                {"status", status_text(peer)},
                {"fingerprint", peer.fingerprint},
@@ -157,10 +168,10 @@ void verify(const Call& call) {
 }
 
 std::string json_of(const Ping& ping, const std::string& peer, Status status) {
-  std::vector<JsonField> fields = {
+  Record fields = {
       {"peer", peer}, {"address", ping.address}, {"status", static_cast<std::uint64_t>(status)}};
   const auto text_or_null = [](std::string name, const std::optional<std::string>& text) {
-    return text ? JsonField{std::move(name), *text} : JsonField{std::move(name), nullptr};
+    return text ? Field{std::move(name), *text} : Field{std::move(name), nullptr};
   };
   std::optional<std::string> layer;
   std::optional<std::string> why;
@@ -232,8 +243,8 @@ void export_card(const Call& call) {
 }
 
 constexpr std::array kVerbs = {
-    Verb{"", 0, " pending names null json porcelain ", list},
-    Verb{"show", 1, " json ", show},
+    Verb{"", 0, " pending names null json format porcelain ", list},
+    Verb{"show", 1, " json format ", show},
     Verb{"accept", 1, " as expect ", accept},
     Verb{"reject", 1, "", reject},
     Verb{"block", 1, "", block},
@@ -264,15 +275,15 @@ void refuse_conflicts(const Call& call, const Verb& verb) {
     }
   }
   std::vector<std::string> forms;
-  for (const std::string form : {"names", "json", "porcelain"}) {
+  for (const std::string form : {"names", "json", "format", "porcelain"}) {
     if (call.has(form)) forms.push_back("--" + form);
   }
   if (call.has("names") && call.has("pending")) forms.emplace_back("--pending");
   if (forms.size() > 1) {
     throw Error(Status::usage, forms[0] + " and " + forms[1] + " exclude each other");
   }
-  if (call.has("null") && !call.has("names") && !call.has("porcelain")) {
-    throw Error(Status::usage, "-z goes with --names or --porcelain alone");
+  if (call.has("null") && !call.has("names") && !call.has("porcelain") && !call.has("format")) {
+    throw Error(Status::usage, "-z goes with --names, --format or --porcelain alone");
   }
   if (const auto version = call.text("porcelain"); version && *version != "v1") {
     throw Error(Status::usage, "no porcelain " + in_quotes(*version), "--porcelain=v1");
@@ -293,7 +304,8 @@ int run(const Call& call) {
 
 const Command kPeersCommand = {
     "peers",
-    "[--pending | --names [-z]] [--json | --porcelain=v1 [-z]] | show PEER [--json] | "
+    "[--pending | --names [-z]] [--json | --format FORMAT [-z] | --porcelain=v1 [-z]] | "
+    "show PEER [--json | --format FORMAT] | "
     "accept SHA256:PREFIX --as NAME [--expect SHA256:...] | reject SHA256:PREFIX | block PEER | "
     "unblock PEER | remove PEER | rename PEER NAME | export PEER | verify PEER [--confirm] | "
     "ping NAME [-W TIME] [--json]",

@@ -105,6 +105,45 @@ std::string escape_for_terminal(std::string_view bytes, std::string_view continu
   return out;
 }
 
+std::string escape_in_json(std::string_view json) {
+  constexpr std::uint32_t kSupplementary = 0x10000;
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const CodePoint front = decode_front(json);
+    const std::size_t length = std::max<std::size_t>(front.length, 1);
+    if (front.length == 0 || is_printable(front.value)) {
+      out += json.substr(0, length);
+    } else if (front.value < kSupplementary) {
+      out += formatted("\\u%04x", front.value);
+    } else {  // UTF-16 surrogates: RFC 8259, section 7
+      const std::uint32_t rest = front.value - kSupplementary;
+      out += formatted("\\u%04x", 0xD800U + (rest >> 10U));
+      out += formatted("\\u%04x", 0xDC00U + (rest & 0x3FFU));
+    }
+    json.remove_prefix(length);
+  }
+  return out;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::size_t kGroup = 3;
+  std::string out;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(kGroup, bytes.size()))) {
+    const std::size_t count = std::min(kGroup, bytes.size());
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < kGroup; ++i) {
+      bits = (bits << 8U) | (i < count ? static_cast<unsigned char>(bytes[i]) : 0U);
+    }
+    for (std::size_t i = 0; i <= kGroup; ++i) {
+      out += i <= count ? kAlphabet[(bits >> (18U - 6U * i)) & 0x3FU] : '=';
+    }
+  }
+  return out;
+}
+
 std::string in_quotes(std::string_view text) {
   return "'" + escape_for_terminal(text) + "'";
 }

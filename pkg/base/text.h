@@ -20,6 +20,13 @@ bool is_utf8(std::string_view bytes);
 // an empty continuation it is escaped as well. Idempotent on its own output.
 std::string escape_for_terminal(std::string_view bytes, std::string_view continuation = {});
 
+// A JSON text of valid UTF-8, whose strings may hold any of those characters but C0: they become
+// \u escapes, so that it means the same and can be shown on a terminal.
+std::string escape_in_json(std::string_view json);
+
+// RFC 4648, section 4: with padding, on one line.
+std::string base64(std::string_view bytes);
+
 // 'text', escaped for a terminal on one line: the form in which messages name their subject.
 std::string in_quotes(std::string_view text);
 

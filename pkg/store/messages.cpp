@@ -23,16 +23,17 @@ struct StateName {
   const char* name;
 };
 constexpr std::array kStateNames = {
-    StateName{MessageState::print, "print"},     StateName{MessageState::printed, "printed"},
-    StateName{MessageState::unknown, "unknown"}, StateName{MessageState::acked, "acked"},
-    StateName{MessageState::untaken, "untaken"}, StateName{MessageState::failed, "failed"},
+    StateName{MessageState::print, "print"},
+    StateName{MessageState::printed, "printed"},
+    StateName{MessageState::exec, "exec"},
+    StateName{MessageState::handling, "handling"},
+    StateName{MessageState::handled, "handled"},
+    StateName{MessageState::interrupted, "interrupted"},
+    StateName{MessageState::unknown, "unknown"},
+    StateName{MessageState::acked, "acked"},
+    StateName{MessageState::untaken, "untaken"},
+    StateName{MessageState::failed, "failed"},
 };
-
-std::string state_text(MessageState state) {
-  return std::find_if(kStateNames.begin(), kStateNames.end(),
-                      [&](const StateName& row) { return row.state == state; })
-      ->name;
-}
 
 MessageState read_state(const std::string& text) {
   const auto* row = std::find_if(kStateNames.begin(), kStateNames.end(),
@@ -77,7 +78,37 @@ MessageRow read(SQLite::Statement& statement) {
   return row;
 }
 
+// Not still to be written or handled: then neither the body nor the id may go.
+constexpr const char* kHandedOut = "state NOT IN ('print', 'exec', 'handling')";
+
 }  // namespace
+
+std::string state_text(MessageState state) {
+  return std::find_if(kStateNames.begin(), kStateNames.end(),
+                      [&](const StateName& row) { return row.state == state; })
+      ->name;
+}
+
+std::optional<MessageRow> Messages::get(std::int64_t id) {
+  return database_.guarded([&]() -> std::optional<MessageRow> {
+    SQLite::Statement query(database_.sqlite(),
+                            std::string("SELECT ") + kColumns + " FROM messages WHERE id = ?");
+    query.bind(1, id);
+    if (!query.executeStep()) return std::nullopt;
+    return read(query);
+  });
+}
+
+std::vector<std::int64_t> Messages::unhandled() {
+  return database_.guarded([&] {
+    SQLite::Statement query(
+        database_.sqlite(),
+        "SELECT id FROM messages WHERE state IN ('exec', 'handling') ORDER BY id");
+    std::vector<std::int64_t> ids;
+    while (query.executeStep()) ids.push_back(query.getColumn(0).getInt64());
+    return ids;
+  });
+}
 
 std::optional<MessageRow> Messages::find(const MessageKey& key) {
   return database_.guarded([&]() -> std::optional<MessageRow> {
@@ -172,17 +203,19 @@ void Messages::purge(std::uint64_t exp_before) {
   database_.guarded([&] {
     SQLite::Statement mark(
         database_.sqlite(),
-        "INSERT INTO marks (name, value) "
-        "SELECT ?1, max(exp) FROM messages "
-        "  WHERE exp < ?2 AND direction = 'in' AND state <> 'print' AND body IS NULL "
-        "  HAVING max(exp) IS NOT NULL "
-        "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)");
+        std::string("INSERT INTO marks (name, value) "
+                    "SELECT ?1, max(exp) FROM messages "
+                    "  WHERE exp < ?2 AND direction = 'in' AND body IS NULL AND ") +
+            kHandedOut +
+            "  HAVING max(exp) IS NOT NULL "
+            "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)");
     mark.bind(1, kPurgeMark);
     mark.bind(2, to_sql(exp_before));
     mark.exec();
     SQLite::Statement purged(database_.sqlite(),
-                             "DELETE FROM messages "
-                             "WHERE exp < ? AND state <> 'print' AND body IS NULL");
+                             std::string("DELETE FROM messages "
+                                         "WHERE exp < ? AND body IS NULL AND ") +
+                                 kHandedOut);
     purged.bind(1, to_sql(exp_before));
     purged.exec();
   });
@@ -200,7 +233,7 @@ void Messages::forget_bodies(std::uint64_t time_before) {
   database_.guarded([&] {
     SQLite::Statement query(
         database_.sqlite(),
-        std::string(kForget) + "WHERE body IS NOT NULL AND time < ? AND state <> 'print'");
+        std::string(kForget) + "WHERE body IS NOT NULL AND time < ? AND " + kHandedOut);
     query.bind(1, to_sql(time_before));
     query.exec();
   });

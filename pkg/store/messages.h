@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "store/database.h"
 
@@ -13,13 +14,19 @@ namespace p2pchat {
 enum class Direction { in, out };
 
 enum class MessageState {
-  print,    // in: acknowledged, not yet written to stdout
-  printed,  // in
-  unknown,  // out: began to leave, no answer that says more (also while it is under way)
-  acked,    // out: stored by the peer
-  untaken,  // out: the peer said not now, or not you
-  failed,   // out: will not be taken
+  print,        // in: acknowledged, not yet written to stdout
+  printed,      // in
+  exec,         // in: to be given to a handler
+  handling,     // in: a handler has it, or had it when its listener died
+  handled,      // in: the handler has ended
+  interrupted,  // in: nobody knows how the handler ended, and it is not run again
+  unknown,      // out: began to leave, no answer that says more (also while it is under way)
+  acked,        // out: stored by the peer
+  untaken,      // out: the peer said not now, or not you
+  failed,       // out: will not be taken
 };
+// One word.
+std::string state_text(MessageState state);
 
 struct MessageKey {
   Direction direction = Direction::in;
@@ -45,6 +52,7 @@ class Messages {
   explicit Messages(Database& database) : database_(database) {}
 
   std::optional<MessageRow> find(const MessageKey& key);
+  std::optional<MessageRow> get(std::int64_t id);
   // Returns the id.
   std::int64_t insert(const MessageRow& row);
   // The stored expiry becomes the larger of both.
@@ -57,13 +65,16 @@ class Messages {
   // The oldest received message that was not written yet.
   std::optional<MessageRow> next_to_print();
   std::uint64_t count_to_print();
+  // Those in state exec or handling, oldest first.
+  std::vector<std::int64_t> unhandled();
 
   // Deletes received and sent ids that expired before `exp_before` and whose body is gone already,
-  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed stay.
+  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed or handled
+  // stay.
   void purge(std::uint64_t exp_before);
   // No message whose expiry is not above it can be told from one that was seen and purged.
   std::uint64_t purge_mark();
-  // Deletes the bodies of messages stored before; those still to be printed stay.
+  // Deletes the bodies of messages stored before; those still to be printed or handled stay.
   void forget_bodies(std::uint64_t time_before);
 
  private:

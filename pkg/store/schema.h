@@ -38,7 +38,7 @@ inline constexpr std::array kMigrations = {
         body      BLOB,                                -- null once deleted; the row stays
         time      INTEGER NOT NULL,                    -- stored, or first tried
         exp       INTEGER NOT NULL,
-        state     TEXT NOT NULL,                       -- in: print printed; out: see messages.h
+        state     TEXT NOT NULL,                       -- see messages.h
         reply     BLOB NOT NULL,
         rc        INTEGER NOT NULL,
         UNIQUE (direction, iss, aud, jti)
@@ -84,6 +84,13 @@ inline constexpr std::array kMigrations = {
       CREATE INDEX peers_first_use ON peers (id) WHERE trust = 'first-use';
       CREATE INDEX peers_by_typed ON peers (typed_address) WHERE name IS NOT NULL;
       CREATE INDEX peers_by_announced ON peers (announced_address) WHERE name IS NOT NULL;
+    )sql",
+    // Handlers, and reading back what was sent and received.
+    R"sql(
+      CREATE INDEX messages_to_handle ON messages (id) WHERE state IN ('exec', 'handling');
+      CREATE INDEX messages_by_peer
+        ON messages (CASE direction WHEN 'in' THEN iss ELSE aud END, id);
+      CREATE INDEX messages_by_time ON messages (time);
     )sql",
 };
 
