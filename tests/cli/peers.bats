@@ -350,7 +350,7 @@ END
   printf 'bob\0carol\0' | cmp - "$FOLDER/names"
   assert_equal "$(xargs -0 -n 1 echo x <"$FOLDER/names")" $'x bob\nx carol'
   expect 64 alice peers -z
-  assert_refusal peers "-z goes with --names or --porcelain alone"
+  assert_refusal peers "-z goes with --names, --format or --porcelain alone"
 }
 
 @test "peers --porcelain=v1: these lines, for ever" {
@@ -435,4 +435,26 @@ layers() { printf '%s\n' "$@"; }
   expect 0 alice peers accept "${id:0:15}" --as hyphen --expect "$id"
   assert_stdout "$id"
   expect 0 alice peers remove "$id"
+}
+
+@test "peers --format: one line a peer, and what a stranger calls itself stays in its quotes" {
+  strangers
+  start_listen alice -k
+  expect 0 bob register alice "127.0.0.1:$PORT" --as 'a"b\ %p'
+  stop_listen
+  expect 0 alice peers --pending --format '%s|%p|%f|%h|100%%'
+  assert_stdout "pending||$(fingerprint bob)|\"a\\\"b\\\\ %p\"|100%"
+  expect 0 bob peers --format '%p %s' -z
+  assert_equal "$(tr '\0' , <"$OUT")" 'alice trusted,'
+  expect 0 bob peers show alice --format '%p at %a'
+  assert_stdout "alice at 127.0.0.1:$PORT"
+}
+
+@test "peers --format: a field that is none is 64, before anything is printed" {
+  expect 64 alice peers --format '%p %x'
+  assert_refusal peers "no field '%x' in a format"
+  expect 64 alice peers --format '100%'
+  assert_refusal peers "no field '%' in a format"
+  expect 64 alice peers --format '%p' --json
+  assert_refusal peers '--json and --format exclude each other'
 }
