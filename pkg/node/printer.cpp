@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "node/identity.h"
 
 namespace p2pchat {
 
@@ -109,11 +108,7 @@ void Printer::run() {
 bool Printer::print_next() {
   const auto row = messages_.next_to_print();
   if (!row) return false;
-  const auto peer = peers_.by_identity(row->key.iss);
-  const std::string sender = fingerprint(row->key.iss);
-  const bool named = peer && !peer->name.empty();
-  const std::string text =
-      format_({named ? peer->name : sender, sender, row->key.jti, row->time, row->body});
+  const std::string text = format_(received(peers_, *row));
   std::size_t written = 0;
   const int error = write_patiently(text, written);
   if (error == EINTR) {  // given up: not marked, so the next listen writes it

@@ -15,19 +15,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/home.h"
+#include "node/received.h"
 #include "store/messages.h"
 #include "store/peers.h"
 
 namespace p2pchat {
-
-// A message as it is handed out.
-struct Received {
-  std::string peer;         // our name for the sender; its fingerprint when it was removed since
-  std::string fingerprint;  // "SHA256:..."
-  std::string id;
-  std::uint64_t time = 0;  // when it was stored, seconds since 1970
-  std::string body;
-};
 
 // The bytes to write for a message.
 using Formatter = std::function<std::string(const Received&)>;
