@@ -343,3 +343,16 @@ state_of() { sqlite3 "$FOLDER/alice/state.db" "SELECT state FROM messages WHERE 
   read_file "$FOLDER/alice.err"
   assert_contains "$content" "cannot run '$FOLDER/bot': no such file or directory"
 }
+
+@test "handlers: the one on the page does what the page says" {
+  sed -n '/^#!\/bin\/sh$/,/^\.Ed$/p' "$REPOSITORY/man/p2pchat-listen.1" | sed '$d' >"$FOLDER/bot"
+  chmod +x "$FOLDER/bot"
+  cd "$FOLDER"
+  start_listen alice -k --exec ./bot
+  befriend bob alice
+  bob peers rename alice server
+  free="$(bob send -m disk server)"
+  assert_match "$free" '^Filesystem .*/'
+  expect 79 bob send -m "rm -rf /" server
+  assert_stdout "bob, say uptime or disk"
+}
