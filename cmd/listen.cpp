@@ -14,6 +14,7 @@
 #include "node/inetd.h"
 #include "node/listener.h"
 #include "node/outbox.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace p2pchat {
@@ -27,10 +28,20 @@ constexpr std::array kOptions = {
     Option{"n", "count", "Go on until so many messages are written", "COUNT"},
     Option{"W", "timeout", "End with status 124 when the time is over first", "TIME"},
     Option{"", "reply", "Answer each message with this text and a newline", "TEXT"},
+    Option{"", "exec", "Answer each message with what this program writes; ends our options",
+           "CMD [ARG]...", true},
+    Option{"", "exec-timeout", "How long the program may take (default: 20s)", "TIME"},
+    Option{"", "exec-output", "How much it may write (default: 1M)", "SIZE"},
+    Option{"", "jobs", "How many of it may run side by side (default: 1)", "N"},
     Option{"", "trust", "Whom to trust: pinned (default), or first-use, strangers that register",
            "pinned|first-use"},
     Option{"", "inetd", "Serve one exchange on descriptors 0 and 1"},
+    Option{"", "json", "Write one JSON object a message and line"},
+    Option{"", "format",
+           "Write a line a message: %p peer, %f fingerprint, %i id, %t time, %b the message",
+           "FORMAT"},
     Option{"", "raw", "Add no newline, escape nothing"},
+    Option{"", "escape", "Escape what a terminal would obey, also in a pipe"},
 };
 
 std::uint16_t port_option(const Call& call, const Config& config) {
@@ -78,17 +89,98 @@ bool first_use_option(const Call& call) {
   throw Error(Status::usage, "not a policy: " + in_quotes(text), "pinned or first-use");
 }
 
+void refuse_together(const Call& call, std::initializer_list<std::string_view> options) {
+  std::string first;
+  for (const std::string_view option : options) {
+    if (!call.has(option)) continue;
+    const std::string name = "--" + std::string(option);
+    if (!first.empty()) throw Error(Status::usage, first + " and " + name + " exclude each other");
+    first = name;
+  }
+}
+
+void refuse_conflicts(const Call& call) {
+  refuse_together(call, {"json", "format"});
+  refuse_together(call, {"raw", "escape"});
+  refuse_together(call, {"json", "raw"});
+  refuse_together(call, {"json", "escape"});
+  for (const std::string option : {"reply", "json", "format", "raw", "escape"}) {
+    refuse_together(call, {option, "exec"});
+  }
+  for (const std::string option : {"exec-timeout", "exec-output", "jobs"}) {
+    if (call.has(option) && !call.has("exec")) {
+      throw Error(Status::usage, "--" + option + " goes with --exec alone");
+    }
+  }
+  if (call.has("exec") && first_use_option(call)) {
+    throw Error(Status::usage, "--exec and --trust first-use exclude each other",
+                "strangers must not start programs");
+  }
+  if (!call.has("inetd")) return;
+  for (const std::string option :
+       {"port", "address", "keep", "count", "timeout", "json", "format", "escape", "jobs"}) {
+    if (call.has(option)) throw Error(Status::usage, "--" + option + " does not go with --inetd");
+  }
+}
+
+std::optional<HandlerCommand> handler_option(const Call& call) {
+  if (!call.has("exec")) return std::nullopt;
+  HandlerCommand handler;
+  handler.argv = call.options.rest;
+  if (handler.argv.empty()) throw Error(Status::usage, "--exec needs a command");
+  if (const int error = cannot_run(handler.argv[0]); error != 0) {
+    throw Error(Status::no_input,
+                "cannot run " + in_quotes(handler.argv[0]) + ": " + errno_text(error));
+  }
+  handler.time_limit = time_option(call, "exec-timeout").value_or(handler.time_limit);
+  if (const auto text = call.text("exec-output")) {
+    const auto size = parse_size(*text, kMaxLetterBytes);
+    if (!size) {
+      throw Error(Status::usage, "not a size: " + in_quotes(*text),
+                  "a number of bytes, or with a unit: 64K 1M, which is the most");
+    }
+    handler.output_limit = *size;
+  }
+  return handler;
+}
+
+unsigned jobs_option(const Call& call) {
+  constexpr std::uint64_t kMostJobs = 256;
+  const auto text = call.text("jobs");
+  if (!text) return 1;
+  const auto jobs = parse_unsigned(*text, kMostJobs);
+  if (!jobs || *jobs == 0) {
+    throw Error(Status::usage, "not a number of jobs: " + in_quotes(*text),
+                "1 to " + std::to_string(kMostJobs));
+  }
+  return static_cast<unsigned>(*jobs);
+}
+
+Record record_of(const Received& message) {
+  return {text_field("id", message.id, 'i'), text_field("peer", message.peer, 'p'),
+          text_field("fingerprint", message.fingerprint, 'f'),
+          time_field("time", message.time, 't'), bytes_field("text", "data", message.body, 'b')};
+}
+constexpr std::string_view kLetters = "pfitb";
+
 // On a terminal one record a message, whose text cannot pass for another record; elsewhere the
 // body.
-Formatter formatter(bool raw) {
-  if (raw) return [](const Received& message) { return message.body; };
-  if (is_terminal(STDOUT_FILENO)) {
-    return [](const Received& message) {
-      return rfc3339(message.time) + " " + message.peer + ": " +
-             escape_for_terminal(message.body, "  ") + "\n";
+Formatter formatter(const Call& call) {
+  const bool raw = call.has("raw");
+  const bool terminal = is_terminal(STDOUT_FILENO);
+  const bool escape = call.has("escape") || (terminal && !raw);
+  const std::string end = raw ? "" : "\n";
+  if (call.has("json"))
+    return [](const Received& message) { return json_line(record_of(message)); };
+  if (const auto text = call.text("format")) {
+    return [format = Template(*text, kLetters), escape, end](const Received& message) {
+      return format.expand(record_of(message), escape) + end;
     };
   }
-  return [](const Received& message) { return message.body + "\n"; };
+  return [terminal = terminal && !raw, escape, end](const Received& message) {
+    const std::string head = terminal ? rfc3339(message.time) + " " + message.peer + ": " : "";
+    return head + (escape ? escape_for_terminal(message.body, "  ") : message.body) + end;
+  };
 }
 
 void say_stranger(const Stranger& stranger) {
@@ -114,23 +206,36 @@ bool is_connection(int descriptor) {
          streams[0].st_dev == streams[1].st_dev;
 }
 
+void say_line_of_handler(const std::string& id, std::string_view line) {
+  say("handler " + id + ": " + escape_for_terminal(line));
+}
+
+void say_interrupted(const Received& message) {
+  say("interrupted: the handler of message " + message.id + " from " + in_quotes(message.peer) +
+      " was running when its listener died, and is not run again");
+}
+
 int run_inetd(const Call& call) {
-  for (const std::string option : {"port", "address", "keep", "count", "timeout"}) {
-    if (call.has(option)) {
-      throw Error(Status::usage, "--" + option + " does not go with --inetd");
-    }
-  }
   InboxRules rules;
   rules.reply = reply_option(call);
   rules.first_use = first_use_option(call);
-  serve_inetd(call.home, Config::load(call.home), rules, [](const Stranger& stranger) {
-    if (!is_connection(STDERR_FILENO)) say_stranger(stranger);
-  });
+  const auto handler = handler_option(call);
+  const bool may_speak = !is_connection(STDERR_FILENO);
+  const InetdEvents events{
+      [may_speak](const Stranger& stranger) {
+        if (may_speak) say_stranger(stranger);
+      },
+      [may_speak](const std::string& id, std::string_view line) {
+        if (may_speak) say_line_of_handler(id, line);
+      },
+  };
+  serve_inetd(call.home, Config::load(call.home), rules, handler, events);
   return 0;
 }
 
 int run(const Call& call) {
   require_arguments(call, 0, 0);
+  refuse_conflicts(call);
   if (call.has("inetd")) return run_inetd(call);
   const Config config = Config::load(call.home);
   ListenOptions options;
@@ -141,10 +246,14 @@ int run(const Call& call) {
   options.time_limit = time_option(call, "timeout");
   options.rules.reply = reply_option(call);
   options.rules.first_use = first_use_option(call);
-  options.format = formatter(call.has("raw"));
+  options.format = formatter(call);
+  options.handler = handler_option(call);
+  options.jobs = jobs_option(call);
   const ListenEvents events{
       [](const std::string& address) { say("listening on " + address); },
       say_stranger,
+      say_line_of_handler,
+      say_interrupted,
       [](const Error& error) {
         say_error(std::string("nothing is taken now: ") + error.what(), {});
       },
@@ -162,9 +271,9 @@ int run(const Call& call) {
 
 const Command kListenCommand = {
     "listen",
-    "[-p PORT] [-a ADDR] [-k | -n COUNT] [-W TIME] [--reply TEXT] [--trust pinned|first-use] "
-    "[--raw] "
-    "| --inetd [--reply TEXT] [--trust pinned|first-use] [--raw]",
+    "[-p PORT] [-a ADDR] [-k | -n COUNT] [-W TIME] [--inetd] [--trust pinned|first-use] "
+    "[--json | --format FORMAT] [--raw | --escape] [--reply TEXT | [--exec-timeout TIME] "
+    "[--exec-output SIZE] [--jobs N] --exec CMD [ARG]...]",
     "receive messages and registrations",
     kOptions,
     run,

@@ -1,7 +1,5 @@
 // p2pchat: what stands before the command, the choice of the command, and the one place where
 // errors become words and an exit status.
-#include <sys/stat.h>
-
 #include <csignal>
 #include <exception>
 #include <new>
@@ -16,8 +14,6 @@
 namespace p2pchat {
 
 namespace {
-
-constexpr mode_t kPrivateMask = 077;
 
 // Our own options end at the first word that is none: `p2pchat [--home DIR] COMMAND ...`.
 int run(std::vector<std::string> words) {
@@ -69,7 +65,7 @@ int fail(Status status, std::string_view text, std::string_view hint) {
 int main(int argc, char** argv) {
   using namespace p2pchat;
   occupy_standard_descriptors();
-  umask(kPrivateMask);
+  make_new_files_private();
   // POCO blocks it in this thread anyway: every write is checked instead.
   std::signal(SIGPIPE, SIG_IGN);
   try {

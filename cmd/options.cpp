@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cxxopts.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -54,11 +55,18 @@ class Splitter {
         words_.insert(words_.end(), word, words.end());
         break;
       }
+      if (takes_rest(*word)) {
+        rest_.emplace(word + 1, words.end());
+        break;
+      }
       const bool takes_next = add(*word);
       if (takes_next && word + 1 != words.end()) words_.push_back(*++word);
     }
     return std::move(words_);
   }
+
+  // What follows an option that takes all of it; nothing without one.
+  const std::optional<std::vector<std::string>>& rest() const { return rest_; }
 
  private:
   // True when the next word is its value.
@@ -69,11 +77,20 @@ class Splitter {
     return false;
   }
 
+  bool takes_rest(const std::string& word) const {
+    return find([&](const Option& o) {
+             return o.takes_rest && word == "--" + std::string(o.name);
+           }) != nullptr;
+  }
+
   bool add_long(const std::string& word) {
     const std::size_t equals = word.find('=');
     const std::string name = word.substr(2, equals - 2);
     const Option* option = find([&](const Option& o) { return o.name == name; });
     if (option == nullptr && name != "help") refuse("--" + name);
+    if (option != nullptr && option->takes_rest) {
+      throw Error(Status::usage, "--" + name + " takes the words after it", usage_);
+    }
     const bool is_flag = option == nullptr || option->value.empty();
     if (equals == std::string::npos || is_flag) {
       words_.push_back(word.substr(0, kLongestFlag));
@@ -113,13 +130,15 @@ class Splitter {
   std::span<const Option> options_;
   const std::string& usage_;
   std::vector<std::string> words_;
+  std::optional<std::vector<std::string>> rest_;
 };
 
 }  // namespace
 
 ParsedOptions parse_options(std::span<const Option> options,
                             const std::vector<std::string>& given_words, const std::string& usage) {
-  const std::vector<std::string> words = Splitter(options, usage).split(given_words);
+  Splitter splitter(options, usage);
+  const std::vector<std::string> words = splitter.split(given_words);
   std::vector<const char*> argv = {"p2pchat"};
   for (const std::string& word : words) argv.push_back(word.c_str());
   try {
@@ -128,8 +147,10 @@ ParsedOptions parse_options(std::span<const Option> options,
     ParsedOptions parsed;
     parsed.arguments = result.unmatched();
     parsed.help = result["help"].as<bool>();
+    parsed.rest = splitter.rest().value_or(std::vector<std::string>{});
     for (const Option& option : options) {
       const std::string name(option.name);
+      if (option.takes_rest && splitter.rest()) parsed.given.emplace(name, "");
       if (result.count(name) == 0) continue;
       const cxxopts::OptionValue& given = result[name];
       if (!option.value.empty()) {

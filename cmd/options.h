@@ -16,12 +16,14 @@ struct Option {
   std::string_view name;    // "port" for --port
   std::string_view help;
   std::string_view value = {};  // what it takes, as the help names it; "" for a flag
+  bool takes_rest = false;      // all words after it: ParsedOptions::rest
 };
 
 struct ParsedOptions {
   bool help = false;
   std::map<std::string, std::string, std::less<>> given;  // by name; a flag has no text
   std::vector<std::string> arguments;                     // those that are no options
+  std::vector<std::string> rest;                          // what takes_rest has taken
 };
 
 // Every command has -h and --help besides. Throws Error{usage} with `usage` as its hint.

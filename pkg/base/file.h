@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -77,11 +78,16 @@ void shred_file(const std::string& path);
 void shred_leftovers(const std::string& folder, std::string_view prefix);
 
 // Which byte of the state folder's lock file stands for what.
-enum class LockByte : unsigned {
+enum class LockByte : std::uint64_t {
   keys = 0,     // making or deleting a private key
   printer = 1,  // writing received messages to stdout
   schema = 2,   // creating or migrating the database
+  messages = 1'024,
 };
+// A message that a handler has or is about to get: the byte of its row.
+constexpr LockByte lock_byte_of_message(std::int64_t row) {
+  return LockByte{static_cast<std::uint64_t>(LockByte::messages) + static_cast<std::uint64_t>(row)};
+}
 
 // An exclusive lock on one byte of a file, held until destruction or the end of the process (an
 // open file description lock: the kernel releases it, whatever happens to us).

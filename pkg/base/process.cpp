@@ -5,10 +5,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -22,8 +24,9 @@ namespace p2pchat {
 
 namespace {
 
-// As it was before we raised it.
+// As they were before we changed them.
 std::optional<struct rlimit> given_descriptor_limit;
+std::optional<mode_t> given_file_mask;
 
 }  // namespace
 
@@ -48,6 +51,11 @@ std::size_t raise_descriptor_limit() {
   const rlim_t soft = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
   return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
+}
+
+void make_new_files_private() {
+  constexpr mode_t kPrivateMask = 077;
+  given_file_mask = umask(kPrivateMask);
 }
 
 SignalFd::SignalFd(std::initializer_list<int> signals) {
@@ -90,34 +98,95 @@ Pipe make_pipe() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+struct Streams {
+  int input;
+  int output;
+  int errors;
+};
+
 // Between fork and exec, where another thread may have held any lock: nothing but system calls.
 // Returns the errno of what failed.
-int become(char* const* argv, int input, int output) {
+int become(char* const* argv, char* const* environment, const Streams& streams, bool own_group) {
   constexpr int kFirstOther = 3;
+  if (own_group) setpgid(0, 0);
   for (int number = 1; number < NSIG; ++number) std::signal(number, SIG_DFL);
   sigset_t none{};
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (given_descriptor_limit) setrlimit(RLIMIT_NOFILE, &*given_descriptor_limit);
-  if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0) return errno;
+  if (given_file_mask) umask(*given_file_mask);
+  if (dup2(streams.input, STDIN_FILENO) < 0 || dup2(streams.output, STDOUT_FILENO) < 0 ||
+      dup2(streams.errors, STDERR_FILENO) < 0) {
+    return errno;
+  }
   // On exec, so that the pipe which reports a failure is there until then.
   close_range(kFirstOther, ~0U, CLOSE_RANGE_CLOEXEC);
-  execvp(argv[0], argv);
+  execvpe(argv[0], argv, environment);
   return errno;
+}
+
+// A list as exec takes it; valid as long as the strings are.
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> environment_for(const Launch& launch) {
+  std::vector<std::string> taken = launch.unset;
+  std::vector<std::string> variables;
+  for (const auto& [name, value] : launch.set) {
+    taken.push_back(name);
+    variables.push_back(name + "=" + value);
+  }
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('='));
+    if (std::find(taken.begin(), taken.end(), name) == taken.end()) variables.emplace_back(text);
+  }
+  return variables;
 }
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& argv) {
-  std::vector<char*> words;
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
+int cannot_run(const std::string& program) {
+  const auto problem_of = [](const std::string& path) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0) return errno;
+    return S_ISREG(info.st_mode) && access(path.c_str(), X_OK) == 0 ? 0 : EACCES;
+  };
+  if (program.find('/') != std::string::npos) return problem_of(program);
+  const char* variable = std::getenv("PATH");
+  std::string_view folders = variable != nullptr ? variable : "/bin:/usr/bin";
+  int problem = ENOENT;
+  while (!program.empty()) {
+    const std::size_t colon = std::min(folders.find(':'), folders.size());
+    const std::string folder(colon == 0 ? "." : folders.substr(0, colon));
+    const int here = problem_of(folder + "/" + program);
+    if (here == 0) return 0;
+    if (here != ENOENT && here != ENOTDIR) problem = here;
+    if (colon == folders.size()) break;
+    folders.remove_prefix(colon + 1);
+  }
+  return problem;
+}
+
+Process::Process(const Launch& launch) : own_group_(launch.own_group) {
+  std::vector<std::string> words = launch.argv;
+  std::vector<std::string> variables = environment_for(launch);
+  const std::vector<char*> argv = pointers_to(words);
+  const std::vector<char*> environment = pointers_to(variables);
   Pipe to_child = make_pipe();
   Pipe from_child = make_pipe();
+  Pipe errors = launch.reads_errors ? make_pipe() : Pipe{};
   Pipe failure = make_pipe();
+  const Streams streams{to_child.read_end.get(), from_child.write_end.get(),
+                        errors.write_end ? errors.write_end.get() : STDERR_FILENO};
   pid_ = fork();
   if (pid_ == 0) {
-    const int problem = become(words.data(), to_child.read_end.get(), from_child.write_end.get());
+    const int problem = become(argv.data(), environment.data(), streams, own_group_);
     [[maybe_unused]] const ssize_t written =
         write(failure.write_end.get(), &problem, sizeof problem);
     _exit(127);
@@ -127,25 +196,36 @@ Process::Process(const std::vector<std::string>& argv) {
   }
   // glibc 2.36 declares no pidfd_open() that C++ could link to.
   handle_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  const int no_handle = handle_ ? 0 : errno;
   failure.write_end.reset();
   int problem = 0;
   if (read(failure.read_end.get(), &problem, sizeof problem) == sizeof problem) {
     waitpid(pid_, nullptr, 0);
     pid_ = -1;
     throw Error(Status::unavailable,
-                "cannot run " + in_quotes(argv[0]) + ": " + errno_text(problem));
+                "cannot run " + in_quotes(launch.argv[0]) + ": " + errno_text(problem));
+  }
+  if (no_handle != 0) {
+    kill(own_group_ ? -pid_ : pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    throw Error(Status::system, "cannot watch a process: " + errno_text(no_handle));
   }
   input_ = std::move(to_child.write_end);
   output_ = std::move(from_child.read_end);
-  fcntl(input_.get(), F_SETFL, O_NONBLOCK);
-  fcntl(output_.get(), F_SETFL, O_NONBLOCK);
+  errors_ = std::move(errors.read_end);
+  for (const Fd* end : {&input_, &output_, &errors_}) {
+    if (*end) fcntl(end->get(), F_SETFL, O_NONBLOCK);
+  }
 }
 
 Process::Process(Process&& other) noexcept
     : input_(std::move(other.input_)),
       output_(std::move(other.output_)),
+      errors_(std::move(other.errors_)),
       handle_(std::move(other.handle_)),
       pid_(std::exchange(other.pid_, -1)),
+      own_group_(other.own_group_),
       status_(other.status_) {}
 
 Process::~Process() {
@@ -153,17 +233,27 @@ Process::~Process() {
   if (pid_ < 0) return;
   close_pipes();
   if (wait(Deadline(kGrace))) return;
-  kill(pid_, SIGTERM);
+  signal(SIGTERM);
   wait(Deadline(kGrace));
 }
 
 void Process::close_pipes() {
   input_.reset();
   output_.reset();
+  errors_.reset();
+}
+
+void Process::signal(int signal_number) const {
+  if (pid_ > 0 && !status_) kill(own_group_ ? -pid_ : pid_, signal_number);
+}
+
+int Process::end() {
+  // Before it is waited for: until then its number is nobody else's.
+  signal(SIGKILL);
+  return reap();
 }
 
 std::optional<int> Process::wait(const Deadline& deadline) {
-  constexpr int kSignalBase = 128;
   if (status_ || pid_ < 0) return status_;
   while (true) {
     pollfd polled{handle_.get(), POLLIN, 0};
@@ -171,11 +261,18 @@ std::optional<int> Process::wait(const Deadline& deadline) {
     if (ready > 0) break;
     if (ready == 0 && deadline.passed()) return std::nullopt;
   }
-  int status = 0;
-  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  return reap();
+}
+
+int Process::reap() {
+  constexpr int kSignalBase = 128;
+  if (!status_) {
+    int status = 0;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    status_ = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
   }
-  status_ = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
-  return status_;
+  return *status_;
 }
 
 std::thread start_thread(std::function<void()> work) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,8 +25,12 @@ void occupy_standard_descriptors();
 // For commands that hold a private key: no core file, no ptrace by the same user.
 void forbid_core_dumps();
 
-// Raises the soft descriptor limit to the hard one and returns it.
+// Raises the soft descriptor limit to the hard one and returns it; other programs get the one that
+// we were given.
 std::size_t raise_descriptor_limit();
+
+// New files are ours alone unless said otherwise; other programs get the mask that we were given.
+void make_new_files_private();
 
 // Blocks the signals in this thread (and those started after it) and makes them readable from a
 // descriptor, so that an event loop takes them like any other event. Ignored ones stay ignored.
@@ -48,14 +53,25 @@ class SignalFd {
 // Throws Error{system} when there can be no more threads.
 std::thread start_thread(std::function<void()> work);
 
+// 0, or the errno for which a program that is looked up in PATH cannot be run.
+int cannot_run(const std::string& program);
+
+struct Launch {
+  std::vector<std::string> argv;                              // argv[0] is looked up in PATH
+  std::vector<std::pair<std::string, std::string>> set = {};  // environment variables, beside ours
+  std::vector<std::string> unset = {};                        // those of ours that it does not get
+  bool own_group = false;     // a process group of its own, all of which signal() and end() reach
+  bool reads_errors = false;  // its standard error is a pipe to us, too
+};
+
 // Another program, whose standard input we write and whose standard output we read. It starts with
 // the signals, limits and descriptors that any program starts with: default actions, nothing
-// blocked, the descriptor limit that we were given, descriptors 0 to 2 alone; standard error is
-// ours.
+// blocked, the descriptor limit and the file mask that we were given, descriptors 0 to 2 alone;
+// standard error is ours unless we read it.
 class Process {
  public:
-  // argv[0] is looked up in PATH. Throws Error{unavailable} when it cannot be started.
-  explicit Process(const std::vector<std::string>& argv);
+  // Throws Error{unavailable} when it cannot be started, Error{system} when nothing can.
+  explicit Process(const Launch& launch);
   // Closes the pipes; a process that has not ended by then gets SIGTERM and is left behind.
   ~Process();
   Process(Process&& other) noexcept;
@@ -63,19 +79,33 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Our ends, non-blocking.
+  // Our ends, non-blocking; -1 once closed.
   int input() const { return input_.get(); }
   int output() const { return output_.get(); }
+  int errors() const { return errors_.get(); }
+  void close_input() { input_.reset(); }
+  void close_output() { output_.reset(); }
+  void close_errors() { errors_.reset(); }
   void close_pipes();
 
+  // Readable once it has ended.
+  int end_descriptor() const { return handle_.get(); }
   // Waits for its end: the exit status, 128 + n for signal n, nothing when the time is over first.
   std::optional<int> wait(const Deadline& deadline);
+  // Nothing after wait() has told its end.
+  void signal(int signal_number) const;
+  // SIGKILL for it and what is left of its group; its exit status as wait() gives it.
+  int end();
 
  private:
+  int reap();
+
   Fd input_;
   Fd output_;
-  Fd handle_;  // a pidfd, readable once it has ended
+  Fd errors_;
+  Fd handle_;  // a pidfd
   int pid_ = -1;
+  bool own_group_ = false;
   std::optional<int> status_;
 };
 

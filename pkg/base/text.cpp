@@ -217,4 +217,15 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(value));
 }
 
+std::optional<std::uint64_t> parse_size(std::string_view text, std::uint64_t max) {
+  constexpr std::uint64_t kKibi = 1'024;
+  std::uint64_t unit = 1;
+  if (text.ends_with('K')) unit = kKibi;
+  if (text.ends_with('M')) unit = kKibi * kKibi;
+  if (unit > 1) text.remove_suffix(1);
+  const auto count = parse_unsigned(text, max / unit);
+  if (!count) return std::nullopt;
+  return *count * unit;
+}
+
 }  // namespace p2pchat

@@ -47,4 +47,7 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text, std::uint64_t
 // A number of seconds ("2", "0.5") or with a unit: ms s m h d. At most 10 years.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
+// A number of bytes, or with a unit: K and M for 1,024 and 1,048,576. At most `max`.
+std::optional<std::uint64_t> parse_size(std::string_view text, std::uint64_t max);
+
 }  // namespace p2pchat

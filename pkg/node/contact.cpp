@@ -74,7 +74,7 @@ Line connect_through(const Contact& contact) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
                 "p2pchat register " + contact.name + " HOST[:PORT]");
   }
-  return {Process({"/bin/sh", "-c", expanded(contact.via, address)}),
+  return {Process({{"/bin/sh", "-c", expanded(contact.via, address)}}),
           "via " + escape_for_terminal(contact.via)};
 }
 

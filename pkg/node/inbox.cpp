@@ -31,27 +31,6 @@ Verdict told(AckStatus status) {
   return verdict;
 }
 
-Verdict take_message(Database& database, const Request& request, const std::string& reply,
-                     std::uint64_t now) {
-  Peers peers(database);
-  Messages messages(database);
-  auto peer = peers.by_identity(request.iss);
-  if (!peer) return {};  // removed since its signature was checked
-  if (peer->status != PeerStatus::trusted) return told(AckStatus::pending);
-
-  const MessageKey key{Direction::in, request.iss, request.aud, request.jti};
-  if (const auto known = messages.find(key)) {
-    if (known->hash != request.content_hash) return told(AckStatus::conflict);
-    messages.extend(known->id, request.exp);
-    return {AckStatus::dup, known->reply, known->rc, {}};
-  }
-  messages.insert({key, request.content_hash, request.body, now, request.exp, MessageState::print,
-                   reply, 0, 0});
-  peer->last_seen = now;
-  peers.update(*peer);
-  return {AckStatus::ok, reply, 0, {}};
-}
-
 // A name for a peer that nobody has named: what it calls itself never becomes one.
 std::string first_use_name(Peers& peers, const std::string& identity) {
   constexpr std::size_t kShortest = 8;
@@ -101,11 +80,97 @@ Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin
   return {present_status(row), {}, 0, std::move(newcomer)};
 }
 
-Verdict take_registration(Database& database, const Request& request, const Origin& origin,
-                          bool first_use, std::uint64_t now) {
+}  // namespace
+
+void Verdict::take(std::optional<Handled> handled) {
+  if (handled) {
+    reply = std::move(handled->reply);
+    rc = handled->rc;
+  } else {
+    *this = told(AckStatus::busy);
+  }
+}
+
+Inbox::Inbox(const Home& home, InboxRules rules, Places* places)
+    : lock_file_(home.lock_file()), rules_(std::move(rules)), places_(places) {}
+
+Verdict Inbox::take(Database& database, const Request& request, const Origin& origin,
+                    std::uint64_t now) const {
+  // An id that was purged cannot be told from a new one.
+  const bool may_be_forgotten = request.exp <= Messages(database).purge_mark();
+  if (!clocks_agree(request, now) || may_be_forgotten) return told(AckStatus::skew);
+  return request.type == RequestType::message ? take_message(database, request, now)
+                                              : take_registration(database, request, origin, now);
+}
+
+Verdict Inbox::take_message(Database& database, const Request& request, std::uint64_t now) const {
+  Peers peers(database);
+  Messages messages(database);
+  auto peer = peers.by_identity(request.iss);
+  if (!peer) return {};  // removed since its signature was checked
+  if (peer->status != PeerStatus::trusted) return told(AckStatus::pending);
+  const auto known = messages.find({Direction::in, request.iss, request.aud, request.jti});
+  if (known) return take_again(messages, request, *known);
+  Verdict verdict = take_new(messages, request, now);
+  if (verdict.status == AckStatus::ok) {
+    peer->last_seen = now;
+    peers.update(*peer);
+  }
+  return verdict;
+}
+
+Verdict Inbox::take_new(Messages& messages, const Request& request, std::uint64_t now) const {
+  MessageRow row{{Direction::in, request.iss, request.aud, request.jti},
+                 request.content_hash,
+                 request.body,
+                 now,
+                 request.exp,
+                 MessageState::print,
+                 rules_.reply,
+                 0,
+                 0};
+  Verdict verdict{AckStatus::ok, rules_.reply};
+  if (places_ != nullptr) {
+    auto place = places_->take();
+    if (!place) return told(AckStatus::busy);
+    row.state = MessageState::exec;
+    row.id = messages.insert(row);
+    verdict.to_handle = ToHandle{row.id, message_lock(lock_file_, row.id), *std::move(place)};
+  } else {
+    messages.insert(row);
+  }
+  return verdict;
+}
+
+Verdict Inbox::take_again(Messages& messages, const Request& request,
+                          const MessageRow& known) const {
+  if (known.hash != request.content_hash) return told(AckStatus::conflict);
+  messages.extend(known.id, request.exp);
+  const bool unhandled = known.state == MessageState::exec || known.state == MessageState::handling;
+  if (unhandled) return take_unhandled(messages, known);
+  return {AckStatus::dup, known.reply, known.rc};
+}
+
+Verdict Inbox::take_unhandled(Messages& messages, const MessageRow& known) const {
+  FileLock lock = message_lock(lock_file_, known.id);
+  if (!lock.held()) return told(AckStatus::busy);
+  // Whoever had it has died.
+  if (known.state == MessageState::handling) {
+    interrupt(messages, known.id);
+    return {AckStatus::dup, {}, kInterrupted};
+  }
+  auto place = places_ != nullptr ? places_->take() : std::nullopt;
+  if (!place) return told(AckStatus::busy);
+  Verdict verdict{AckStatus::dup, {}};
+  verdict.to_handle = ToHandle{known.id, std::move(lock), *std::move(place)};
+  return verdict;
+}
+
+Verdict Inbox::take_registration(Database& database, const Request& request, const Origin& origin,
+                                 std::uint64_t now) const {
   Peers peers(database);
   auto peer = peers.by_identity(request.iss);
-  if (!peer) return take_stranger(peers, request, origin, first_use, now);
+  if (!peer) return take_stranger(peers, request, origin, rules_.first_use, now);
   if (peer->status == PeerStatus::blocked) return told(AckStatus::pending);
   // Not newer: a replay, or one that was overtaken. It changes nothing.
   if (request.iat <= peer->registered) return told(present_status(*peer));
@@ -122,18 +187,6 @@ Verdict take_registration(Database& database, const Request& request, const Orig
   peer->last_seen = now;
   peers.update(*peer);
   return told(present_status(*peer));
-}
-
-}  // namespace
-
-Verdict take_request(Database& database, const Request& request, const Origin& origin,
-                     const InboxRules& rules, std::uint64_t now) {
-  // An id that was purged cannot be told from a new one.
-  const bool may_be_forgotten = request.exp <= Messages(database).purge_mark();
-  if (!clocks_agree(request, now) || may_be_forgotten) return told(AckStatus::skew);
-  return request.type == RequestType::message
-             ? take_message(database, request, rules.reply, now)
-             : take_registration(database, request, origin, rules.first_use, now);
 }
 
 void clean_up(Database& database, std::uint64_t now, std::uint64_t log_keep_seconds) {

@@ -1,14 +1,17 @@
 // What becomes of a verified request: the one transaction of DESIGN 7.1 for a message, and pinning,
-// updating or bounding of strangers for a registration. Runs inside the caller's transaction.
+// updating or bounding of strangers for a registration.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "node/handlers.h"
+#include "node/home.h"
 #include "protocol/ack.h"
 #include "protocol/request.h"
 #include "store/database.h"
+#include "store/messages.h"
 
 namespace p2pchat {
 
@@ -44,12 +47,35 @@ struct Verdict {
   std::optional<AckStatus> status;
   std::string reply;  // for ok and dup
   unsigned rc = 0;    // likewise
-  std::optional<Newcomer> newcomer;
+  std::optional<Newcomer> newcomer = {};
+  // Once this is committed: the reply and rc are what the handler gives.
+  std::optional<ToHandle> to_handle = {};
+
+  // What has come of it; nothing: it was not begun.
+  void take(std::optional<Handled> handled);
 };
 
-// Throws Error{system} when the state fails.
-Verdict take_request(Database& database, const Request& request, const Origin& origin,
-                     const InboxRules& rules, std::uint64_t now);
+class Inbox {
+ public:
+  // places: messages go to handlers, as long as there is a place; none: they are to be printed.
+  Inbox(const Home& home, InboxRules rules, Places* places = nullptr);
+
+  // Inside the caller's transaction. Throws Error{system} when the state fails.
+  Verdict take(Database& database, const Request& request, const Origin& origin,
+               std::uint64_t now) const;
+
+ private:
+  Verdict take_message(Database& database, const Request& request, std::uint64_t now) const;
+  Verdict take_new(Messages& messages, const Request& request, std::uint64_t now) const;
+  Verdict take_again(Messages& messages, const Request& request, const MessageRow& known) const;
+  Verdict take_unhandled(Messages& messages, const MessageRow& known) const;
+  Verdict take_registration(Database& database, const Request& request, const Origin& origin,
+                            std::uint64_t now) const;
+
+  std::string lock_file_;
+  InboxRules rules_;
+  Places* places_;
+};
 
 // What time takes away: expired ids and strangers, bodies older than log.keep.
 void clean_up(Database& database, std::uint64_t now, std::uint64_t log_keep_seconds);

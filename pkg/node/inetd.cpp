@@ -2,49 +2,105 @@
 
 #include <unistd.h>
 
+#include <csignal>
+#include <memory>
 #include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "net/exchange.h"
 #include "net/source.h"
+#include "node/handlers.h"
 #include "node/identity.h"
 #include "node/keyring.h"
 #include "node/responder.h"
 
 namespace p2pchat {
 
-void serve_inetd(const Home& home, const Config& config, const InboxRules& rules,
-                 const std::function<void(const Stranger&)>& on_stranger) {
-  const Identity identity = load_identity(home);
-  LiveKeyring keyring(home, identity, config.rotate_days());
-  Database database = home.open_state(Durability::full);
-  Responder responder(identity, keyring, home.open_state(Durability::normal), rules);
-  const Source source = source_of_descriptor(STDIN_FILENO);
-  std::optional<Stranger> stranger;
+namespace {
 
-  const auto answer = [&](const std::string& frame) {
-    const Responder::Opened opened = responder.open(frame);
+class OneExchange {
+ public:
+  OneExchange(const Home& home, const Config& config, const InboxRules& rules,
+              const std::optional<HandlerCommand>& handler, const InetdEvents& events)
+      : events_(events),
+        identity_(load_identity(home)),
+        keyring_(home, identity_, config.rotate_days()),
+        database_(home.open_state(Durability::full)),
+        handlers_(handler ? std::make_unique<Handlers>(
+                                home, *handler, 1, std::nullopt, config.log_keep_seconds() == 0,
+                                Handlers::Events{events.handler_line, [](const Received&) {}})
+                          : nullptr),
+        responder_(identity_, keyring_, home.open_state(Durability::normal),
+                   Inbox(home, rules, handlers_ ? &handlers_->places() : nullptr)),
+        source_(source_of_descriptor(STDIN_FILENO)) {}
+
+  void serve() {
+    p2pchat::serve(
+        STDIN_FILENO, STDOUT_FILENO,
+        [this](std::string_view prefix) { return responder_.is_for_us(prefix); },
+        [this](const std::string& frame) { return answer(frame); });
+    if (stranger_) events_.stranger(*stranger_);
+  }
+
+  void clean_up(std::uint64_t log_keep_seconds) {
+    WriteTransaction transaction(database_);
+    p2pchat::clean_up(database_, unix_now(), log_keep_seconds);
+    transaction.commit();
+  }
+
+  // What has ended the handler, else 0.
+  int signal_number() const { return signal_number_; }
+
+ private:
+  std::string answer(const std::string& frame) {
+    const Responder::Opened opened = responder_.open(frame);
     if (!opened.request) return opened.reply;
-    Verdict verdict;
-    try {
-      WriteTransaction transaction(database);
-      verdict = responder.decide(database, *opened.request, {source.address, source.network});
-      transaction.commit();
-    } catch (const Error&) {
-      verdict = {AckStatus::busy, {}, 0, {}};
-    }
-    if (verdict.newcomer) stranger = stranger_of(*opened.request, *verdict.newcomer);
-    return responder.seal(opened, verdict);
-  };
-  serve(
-      STDIN_FILENO, STDOUT_FILENO,
-      [&](std::string_view prefix) { return responder.is_for_us(prefix); }, answer);
-  if (stranger) on_stranger(*stranger);
+    Verdict verdict = decide(*opened.request);
+    if (verdict.newcomer) stranger_ = stranger_of(*opened.request, *verdict.newcomer);
+    if (verdict.to_handle) handle(verdict);
+    return responder_.seal(opened, verdict);
+  }
 
-  WriteTransaction transaction(database);
-  clean_up(database, unix_now(), config.log_keep_seconds());
-  transaction.commit();
+  Verdict decide(const Request& request) {
+    try {
+      WriteTransaction transaction(database_);
+      Verdict verdict = responder_.decide(database_, request, {source_.address, source_.network});
+      transaction.commit();
+      return verdict;
+    } catch (const Error&) {
+      return {AckStatus::busy, {}};
+    }
+  }
+
+  void handle(Verdict& verdict) {
+    const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
+    verdict.take(handlers_->handle(*std::move(verdict.to_handle), signals.descriptor()));
+    signal_number_ = signals.take();
+  }
+
+  const InetdEvents& events_;
+  Identity identity_;
+  LiveKeyring keyring_;
+  Database database_;
+  std::unique_ptr<Handlers> handlers_;
+  Responder responder_;
+  Source source_;
+  std::optional<Stranger> stranger_;
+  int signal_number_ = 0;
+};
+
+}  // namespace
+
+void serve_inetd(const Home& home, const Config& config, const InboxRules& rules,
+                 const std::optional<HandlerCommand>& handler, const InetdEvents& events) {
+  OneExchange exchange(home, config, rules, handler, events);
+  exchange.serve();
+  exchange.clean_up(config.log_keep_seconds());
+  if (exchange.signal_number() == 0) return;
+  throw Error(Status::system, "the handler was ended by a signal to us")
+      .ended_by(exchange.signal_number());
 }
 
 }  // namespace p2pchat

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -13,6 +14,7 @@
 #include "net/loop.h"
 #include "node/address_book.h"
 #include "node/committer.h"
+#include "node/handlers.h"
 #include "node/identity.h"
 #include "node/inbox.h"
 #include "node/keyring.h"
@@ -28,10 +30,12 @@ constexpr std::chrono::milliseconds kBindTime{10'000};
 constexpr std::chrono::milliseconds kCleanUpInterval{3'600'000};
 // Kept free of connections: database, logs, lock, streams, eventfds.
 constexpr std::size_t kOwnDescriptors = 48;
+constexpr std::size_t kDescriptorsOfHandler = 12;  // three pipes and one more, a pidfd, a lock
 
-LoopLimits limits_for(std::size_t descriptors) {
+LoopLimits limits_for(std::size_t descriptors, std::size_t handlers) {
   LoopLimits limits;
-  const std::size_t room = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
+  const std::size_t own = kOwnDescriptors + handlers * kDescriptorsOfHandler;
+  const std::size_t room = descriptors > own ? descriptors - own : 0;
   limits.connections = std::clamp<std::size_t>(room, 4, limits.connections);
   return limits;
 }
@@ -49,16 +53,21 @@ class Listener {
         log_keep_seconds_(config.log_keep_seconds()),
         identity_(load_identity(home)),
         keyring_(home, identity_, config.rotate_days()),
-        responder_(identity_, keyring_, home.open_state(Durability::normal), options.rules),
+        handlers_(options.handler ? make_handlers(home) : nullptr),
+        responder_(identity_, keyring_, home.open_state(Durability::normal),
+                   Inbox(home, options.rules, handlers_ ? &handlers_->places() : nullptr)),
         signals_({SIGINT, SIGTERM, SIGHUP}),
-        loop_(limits_for(raise_descriptor_limit())),
-        printer_(home, options.format, print_limit(options), log_keep_seconds_ == 0),
+        loop_(limits_for(raise_descriptor_limit(), options.handler ? options.jobs : 0)),
+        printer_(options.handler ? nullptr : make_printer(home)),
         committer_(cleaned_up(home), [this](const Error& error) { note_trouble(error); }),
-        workers_(worker_count()) {}
+        workers_(worker_count()),
+        handling_(handlers_ ? options.jobs : 0) {}
 
   // Jobs go back and forth between the two: the writer's last ones still find the workers.
   ~Listener() {
+    if (handlers_) handlers_->stop();
     committer_.end();
+    handling_.end();
     workers_.end();
   }
   Listener(const Listener&) = delete;
@@ -68,27 +77,60 @@ class Listener {
     loop_.watch(signals_.descriptor(), [this] { take_signals(); });
     loop_.on_frame([this](Incoming incoming) { take_frame(std::move(incoming)); });
     loop_.on_large_frame([this](std::string_view prefix) { return responder_.is_for_us(prefix); });
-    if (options_.time_limit) loop_.after(*options_.time_limit, [this] { loop_.stop(); });
+    if (options_.time_limit) loop_.after(*options_.time_limit, [this] { stop(); });
     keep_keys_fresh();
     keep_state_clean();
-    const bool enough_waiting = limit_ && printer_.waiting() >= *limit_;
+    if (handlers_) leftovers_ = handlers_->leftovers();
+    const bool opens_port = !enough_waiting();
     std::string address;
-    if (!enough_waiting) {
+    if (opens_port) {
       const Deadline bound_by(std::min(options_.time_limit.value_or(kBindTime), kBindTime));
       address = loop_.listen(options_.address, options_.port, bound_by);
     }
-    printer_.start([this] { loop_.stop(); });
-    if (!enough_waiting) events_.listening(address);
+    if (printer_) printer_->start([this] { loop_.stop(); });
+    handle_leftovers();
+    if (opens_port) events_.listening(address);
     loop_.run();
-    printer_.finish(loop_.time_to_end());
-    if (const std::lock_guard lock(mutex_); damage_) throw DamagedState(*damage_);
-    return {printer_.reached_limit() || registered_, signal_number_};
+    finish();
+    return {reached(), signal_number_};
   }
 
  private:
   static std::optional<std::uint64_t> print_limit(const ListenOptions& options) {
     if (options.forever) return std::nullopt;
     return options.count.value_or(1);
+  }
+
+  std::unique_ptr<Printer> make_printer(const Home& home) const {
+    return std::make_unique<Printer>(home, options_.format, limit_, log_keep_seconds_ == 0);
+  }
+
+  std::unique_ptr<Handlers> make_handlers(const Home& home) const {
+    return std::make_unique<Handlers>(home, *options_.handler, options_.jobs, limit_,
+                                      log_keep_seconds_ == 0,
+                                      Handlers::Events{events_.handler_line, events_.interrupted});
+  }
+
+  // Of messages left over from before: then there is nothing to wait for.
+  bool enough_waiting() {
+    if (!limit_) return false;
+    return (printer_ ? printer_->waiting() : leftovers_.size()) >= *limit_;
+  }
+
+  bool reached() {
+    return registered_ || (printer_ ? printer_->reached_limit() : handlers_->places().all_used());
+  }
+
+  void stop() {
+    if (handlers_) handlers_->stop();
+    loop_.stop();
+  }
+
+  void finish() {
+    if (handlers_) handlers_->stop();
+    handling_.end();
+    if (printer_) printer_->finish(loop_.time_to_end());
+    if (const std::lock_guard lock(mutex_); damage_) throw DamagedState(*damage_);
   }
 
   Database cleaned_up(const Home& home) const {
@@ -103,7 +145,7 @@ class Listener {
     while (const int number = signals_.take()) {
       if (signal_number_ == 0) signal_number_ = number;
     }
-    loop_.stop();
+    stop();
   }
 
   void keep_keys_fresh() {
@@ -154,14 +196,49 @@ class Listener {
     Verdict verdict;
   };
 
-  // From the writer to a worker.
+  // From the writer to a worker, by way of the handler if there is one.
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
-    if (!committed) exchange->verdict = {AckStatus::busy, {}, 0, {}};
+    if (!committed) exchange->verdict = {AckStatus::busy, {}};
     if (exchange->verdict.status) {
       note(exchange->opened.request->type, *exchange->verdict.status);
     }
-    workers_.submit_next(
-        [this, exchange] { answer_or_close(exchange->connection, [&] { seal(*exchange); }); });
+    if (exchange->verdict.to_handle) {
+      return handling_.submit(
+          [this, exchange] { answer_or_close(exchange->connection, [&] { handle(exchange); }); });
+    }
+    submit_seal(exchange);
+  }
+
+  void handle(const std::shared_ptr<Exchange>& exchange) {
+    Verdict& verdict = exchange->verdict;
+    verdict.take(handlers_->handle(*std::move(verdict.to_handle)));
+    submit_seal(exchange);
+  }
+
+  void submit_seal(const std::shared_ptr<Exchange>& exchange) {
+    workers_.submit_next([this, exchange] {
+      answer_or_close(exchange->connection, [&] { seal(*exchange); });
+      end_if_all_handled();
+    });
+  }
+
+  // Nobody waits for their replies any more; a sender that repeats its message gets it.
+  void handle_leftovers() {
+    for (ToHandle& left : leftovers_) {
+      handling_.submit([this, left = std::make_shared<ToHandle>(std::move(left))] {
+        try {
+          handlers_->handle(std::move(*left));
+        } catch (const Error& error) {
+          note_trouble(error);
+        }
+        end_if_all_handled();
+      });
+    }
+    leftovers_.clear();
+  }
+
+  void end_if_all_handled() {
+    if (handlers_ && handlers_->places().all_used()) loop_.stop();
   }
 
   // From a worker to the loop, and word of a stranger to our user.
@@ -175,7 +252,7 @@ class Listener {
   // What an answered request means for how long we listen. What was refused, or had come before, is
   // not what our user waits for.
   void note(RequestType type, AckStatus status) {
-    if (status == AckStatus::ok) printer_.wake();
+    if (status == AckStatus::ok && printer_) printer_->wake();
     const bool registered = type == RequestType::registration &&
                             (status == AckStatus::trusted || status == AckStatus::pending);
     if (registered) end_one_shot();
@@ -221,10 +298,12 @@ class Listener {
   std::optional<std::uint64_t> limit_ = print_limit(options_);
   Identity identity_;
   LiveKeyring keyring_;
+  std::unique_ptr<Handlers> handlers_;
   Responder responder_;
   SignalFd signals_;  // before any thread is started
   Loop loop_;
-  Printer printer_;
+  std::unique_ptr<Printer> printer_;
+  std::vector<ToHandle> leftovers_;  // before they are handed on
   int signal_number_ = 0;
   std::atomic<bool> registered_ = false;
   std::mutex mutex_;  // guards the next two
@@ -233,6 +312,7 @@ class Listener {
   // Last: their threads use all of the above.
   Committer committer_;
   WorkerPool workers_;
+  WorkerPool handling_;
 };
 
 }  // namespace

@@ -7,9 +7,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "node/config.h"
+#include "node/handler.h"
 #include "node/home.h"
 #include "node/inbox.h"
 #include "node/printer.h"
@@ -21,17 +23,25 @@ struct ListenOptions {
   std::string address;  // "" for all
   std::uint16_t port = 0;
   bool forever = false;                                 // until a signal
-  std::optional<std::uint64_t> count;                   // else until so many messages are written,
-                                                        // else until one exchange has succeeded
+  std::optional<std::uint64_t> count;                   // else until so many messages are written
+                                                        // or handled, else until one exchange has
+                                                        // succeeded
   std::optional<std::chrono::milliseconds> time_limit;  // of the whole
   InboxRules rules;
   Formatter format;
+  // Instead of writing messages: a program that answers each, so many of them side by side.
+  std::optional<HandlerCommand> handler;
+  unsigned jobs = 1;
 };
 
 // Called on threads of the listener.
 struct ListenEvents {
   std::function<void(const std::string& address)> listening;
   std::function<void(const Stranger&)> stranger;
+  // What a handler says on its standard error.
+  std::function<void(const std::string& id, std::string_view line)> handler_line;
+  // The handler of a message was running when an earlier listener died.
+  std::function<void(const Received&)> interrupted;
   // Something of ours fails and the listener goes on: at most once a minute.
   std::function<void(const Error&)> trouble;
 };

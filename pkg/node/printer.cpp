@@ -1,15 +1,14 @@
 #include "node/printer.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "node/identity.h"
 
 namespace p2pchat {
 
@@ -38,7 +37,9 @@ Printer::Printer(const Home& home, Formatter format, std::optional<std::uint64_t
       peers_(database_),
       format_(std::move(format)),
       limit_(limit),
-      forget_bodies_(forget_bodies) {
+      forget_bodies_(forget_bodies),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_) throw Error(Status::system, "cannot make an eventfd: " + errno_text(errno));
   database_.set_patience(kRetryPause);
 }
 
@@ -48,7 +49,7 @@ Printer::~Printer() {
     const std::lock_guard lock(mutex_);
     finish_by_ = Deadline(std::chrono::milliseconds(0));
   }
-  changed_.notify_one();
+  wake();
   thread_.join();
 }
 
@@ -62,11 +63,8 @@ void Printer::start(std::function<void()> ended) {
 }
 
 void Printer::wake() {
-  {
-    const std::lock_guard lock(mutex_);
-    news_ = true;
-  }
-  changed_.notify_one();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
 void Printer::finish(std::chrono::milliseconds time) {
@@ -74,7 +72,7 @@ void Printer::finish(std::chrono::milliseconds time) {
     const std::lock_guard lock(mutex_);
     finish_by_ = Deadline(time);
   }
-  changed_.notify_one();
+  wake();
   if (thread_.joinable()) thread_.join();
   if (problem_) std::rethrow_exception(problem_);
 }
@@ -89,15 +87,20 @@ bool Printer::hopeless() {
   return finish_by_ && finish_by_->passed();
 }
 
+bool Printer::is_finishing() {
+  const std::lock_guard lock(mutex_);
+  return finish_by_.has_value();
+}
+
 void Printer::run() {
   try {
     while (!reached_limit() && !hopeless()) {
+      const bool finishing = is_finishing();
       if (print_next()) continue;
       if (forget_bodies_) database_.scrub_log();
-      std::unique_lock lock(mutex_);
-      if (finish_by_ && !news_) return;
-      changed_.wait(lock, [this] { return news_ || finish_by_; });
-      news_ = false;
+      // All that was acknowledged before finish() is written by now.
+      if (finishing) break;
+      wait_for_news();
     }
   } catch (...) {  // a thread's outermost edge: finish() throws it on
     problem_ = std::current_exception();
@@ -105,15 +108,25 @@ void Printer::run() {
   ended_();
 }
 
+// Looks once a second whether whoever reads has gone, and does not wait for a message to find out.
+void Printer::wait_for_news() {
+  constexpr int kLookMilliseconds = 1'000;
+  pollfd news{wake_.get(), POLLIN, 0};
+  while (poll(&news, 1, kLookMilliseconds) <= 0) {
+    pollfd reader{STDOUT_FILENO, 0, 0};
+    if (poll(&reader, 1, 0) > 0) {
+      throw Error(Status::system, "cannot write to standard output: " + errno_text(EPIPE));
+    }
+  }
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t taken = read(wake_.get(), &count, sizeof count);
+}
+
 // False when nothing waits.
 bool Printer::print_next() {
   const auto row = messages_.next_to_print();
   if (!row) return false;
-  const auto peer = peers_.by_identity(row->key.iss);
-  const std::string sender = fingerprint(row->key.iss);
-  const bool named = peer && !peer->name.empty();
-  const std::string text =
-      format_({named ? peer->name : sender, sender, row->key.jti, row->time, row->body});
+  const std::string text = format_(received(peers_, *row));
   std::size_t written = 0;
   const int error = write_patiently(text, written);
   if (error == EINTR) {  // given up: not marked, so the next listen writes it

@@ -3,7 +3,6 @@
 // thread of its own, so that a slow reader of our stdout delays nobody else.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -15,19 +14,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/home.h"
+#include "node/received.h"
 #include "store/messages.h"
 #include "store/peers.h"
 
 namespace p2pchat {
-
-// A message as it is handed out.
-struct Received {
-  std::string peer;         // our name for the sender; its fingerprint when it was removed since
-  std::string fingerprint;  // "SHA256:..."
-  std::string id;
-  std::uint64_t time = 0;  // when it was stored, seconds since 1970
-  std::string body;
-};
 
 // The bytes to write for a message.
 using Formatter = std::function<std::string(const Received&)>;
@@ -45,7 +36,8 @@ class Printer {
   // How many messages wait to be written. Before start().
   std::uint64_t waiting();
 
-  // ended: called once, on the printer's thread, when the limit is reached or stdout has failed.
+  // ended: called once, on the printer's thread, when the limit is reached, or stdout has failed or
+  // lost its reader.
   void start(std::function<void()> ended);
   // Something new may be there.
   void wake();
@@ -57,9 +49,11 @@ class Printer {
 
  private:
   void run();
+  void wait_for_news();
   bool print_next();
   int write_patiently(std::string_view bytes, std::size_t& written);
   bool mark_written(const MessageRow& row);
+  bool is_finishing();
   bool hopeless();
 
   FileLock lock_;
@@ -71,9 +65,8 @@ class Printer {
   bool forget_bodies_;
   std::function<void()> ended_;
 
-  std::mutex mutex_;  // guards the next five
-  std::condition_variable changed_;
-  bool news_ = true;
+  Fd wake_;           // an eventfd: something new may be there, or it is to finish
+  std::mutex mutex_;  // guards the next three
   std::optional<Deadline> finish_by_;
   std::uint64_t written_ = 0;
   std::exception_ptr problem_;

@@ -13,12 +13,11 @@ constexpr std::size_t kMostCachedIdentities = 4096;
 
 }  // namespace
 
-Responder::Responder(const Identity& identity, LiveKeyring& keyring, Database readers,
-                     InboxRules rules)
+Responder::Responder(const Identity& identity, LiveKeyring& keyring, Database readers, Inbox inbox)
     : identity_(identity),
       keyring_(keyring),
       identity_pem_(identity.key.public_key().pem()),
-      rules_(std::move(rules)),
+      inbox_(std::move(inbox)),
       database_(std::move(readers)),
       peers_(database_) {}
 
@@ -75,7 +74,7 @@ Responder::Opened Responder::open(std::string_view frame) {
 }
 
 Verdict Responder::decide(Database& database, const Request& request, const Origin& origin) const {
-  return take_request(database, request, origin, rules_, unix_now());
+  return inbox_.take(database, request, origin, unix_now());
 }
 
 std::string Responder::seal(const Opened& opened, const Verdict& verdict) const {

@@ -29,7 +29,7 @@ class Responder {
   };
 
   // `readers` is used for look-ups alone.
-  Responder(const Identity& identity, LiveKeyring& keyring, Database readers, InboxRules rules);
+  Responder(const Identity& identity, LiveKeyring& keyring, Database readers, Inbox inbox);
 
   // True when the frame that begins so is sealed to one of our keys.
   bool is_for_us(std::string_view frame_prefix);
@@ -46,7 +46,7 @@ class Responder {
   const Identity& identity_;
   LiveKeyring& keyring_;
   std::string identity_pem_;
-  InboxRules rules_;
+  Inbox inbox_;
   std::mutex mutex_;  // guards the next three
   Database database_;
   Peers peers_;

@@ -133,6 +133,7 @@ WriteTransaction::~WriteTransaction() {
 void WriteTransaction::commit() {
   database_.guarded([&] { database_.sqlite().exec("COMMIT"); });
   open_ = false;
+  turn_.unlock();
 }
 
 }  // namespace p2pchat

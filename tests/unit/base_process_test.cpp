@@ -4,11 +4,15 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
+#include <cstdio>
+#include <thread>
 
 #include "base/error.h"
 
@@ -158,14 +162,14 @@ std::string output_of(Process& process) {
 }
 
 std::string output_of(const std::vector<std::string>& argv) {
-  Process process(argv);
+  Process process({argv});
   return output_of(process);
 }
 
 }  // namespace
 
 TEST_CASE("process: another program reads what we write and we read what it writes") {
-  Process cat({"cat"});
+  Process cat({{"cat"}});
   REQUIRE(write_all(cat.input(), "hello") == 0);
   const std::string nothing_yet;
   CHECK_FALSE(cat.wait(Deadline(std::chrono::milliseconds(0))));
@@ -183,14 +187,14 @@ TEST_CASE("process: another program reads what we write and we read what it writ
 TEST_CASE("process: its end is told as a shell tells it") {
   const auto [script, status] = GENERATE(table<std::string, int>(
       {{"exit 0", 0}, {"exit 7", 7}, {"exit 255", 255}, {"kill -TERM $$", 128 + SIGTERM}}));
-  Process process({"/bin/sh", "-c", script});
+  Process process({{"/bin/sh", "-c", script}});
   CHECK(process.wait(Deadline(std::chrono::seconds(60))) == status);
   CHECK(process.wait(Deadline(std::chrono::seconds(0))) == status);
 }
 
 TEST_CASE("process: what cannot be run is said at once") {
   try {
-    const Process process({"/nonexistent/program"});
+    const Process process({{"/nonexistent/program"}});
     FAIL("it runs");
   } catch (const Error& error) {
     CHECK(error.status() == Status::unavailable);
@@ -226,7 +230,7 @@ TEST_CASE("process: it gets the descriptor limit that we were given") {
 TEST_CASE("process: one that does not end with its pipes is ended") {
   pid_t pid = 0;
   {
-    Process process({"/bin/sh", "-c", "echo $$; exec sleep 600"});
+    Process process({{"/bin/sh", "-c", "echo $$; exec sleep 600"}});
     pollfd polled{process.output(), POLLIN, 0};
     REQUIRE(poll(&polled, 1, 60'000) == 1);
     std::array<char, 32> piece{};
@@ -234,6 +238,83 @@ TEST_CASE("process: one that does not end with its pipes is ended") {
     pid = std::stoi(piece.data());
   }
   CHECK(kill(pid, 0) == -1);
+}
+
+TEST_CASE("process: it gets our environment with what is added and without what is taken away") {
+  setenv("P2PCHAT_TEST_KEPT", "kept", 1);
+  setenv("P2PCHAT_TEST_CHANGED", "ours", 1);
+  setenv("P2PCHAT_TEST_GONE", "ours", 1);
+  Launch launch{{"/bin/sh", "-c",
+                 "echo $P2PCHAT_TEST_KEPT $P2PCHAT_TEST_CHANGED ${P2PCHAT_TEST_GONE-gone}; "
+                 "env | grep -c P2PCHAT_TEST_CHANGED"}};
+  launch.set = {{"P2PCHAT_TEST_CHANGED", "a=b"}};
+  launch.unset = {"P2PCHAT_TEST_GONE"};
+  Process process(launch);
+  CHECK(output_of(process) == "kept a=b gone\n1\n");
+}
+
+TEST_CASE("process: in a group of its own it is ended with all that it has started") {
+  Launch launch{{"/bin/sh", "-c", "sleep 600 & echo $! $$; ps -o pgid= -p $!; wait"}};
+  launch.own_group = true;
+  Process process(launch);
+  std::string said;
+  while (std::count(said.begin(), said.end(), '\n') < 2) {
+    pollfd polled{process.output(), POLLIN, 0};
+    REQUIRE(poll(&polled, 1, 60'000) == 1);
+    std::array<char, 64> piece{};
+    const ssize_t count = read(process.output(), piece.data(), piece.size());
+    REQUIRE(count > 0);
+    said.append(piece.data(), static_cast<std::size_t>(count));
+  }
+  int child = 0;
+  int parent = 0;
+  int group = 0;
+  REQUIRE(std::sscanf(said.c_str(), "%d %d %d", &child, &parent, &group) == 3);
+  CHECK(group == parent);
+  CHECK(process.end() == 128 + SIGKILL);
+  // The child is somebody else's to wait for by now.
+  while (kill(child, 0) == 0 &&
+         output_of({"/bin/ps", "-o", "stat=", "-p", std::to_string(child)}).find('Z') ==
+             std::string::npos) {
+    std::this_thread::yield();
+  }
+}
+
+TEST_CASE("process: one that has ended is told by its status, whatever its group does") {
+  Launch launch{{"/bin/sh", "-c", "sleep 600 & exit 7"}};
+  launch.own_group = true;
+  Process process(launch);
+  pollfd polled{process.end_descriptor(), POLLIN, 0};
+  REQUIRE(poll(&polled, 1, 60'000) == 1);
+  CHECK(process.end() == 7);
+  CHECK(process.end() == 7);
+}
+
+TEST_CASE("process: its standard error is ours unless we read it") {
+  Launch launch{{"/bin/sh", "-c", "echo out; echo error >&2"}};
+  launch.reads_errors = true;
+  Process process(launch);
+  CHECK(output_of(process) == "out\n");
+  std::array<char, 16> piece{};
+  CHECK(read(process.errors(), piece.data(), piece.size()) == 6);
+}
+
+TEST_CASE("process: it gets the file mask that we were given") {
+  CHECK(holds_in_child([] {
+    umask(027);
+    make_new_files_private();
+    return output_of({"/bin/sh", "-c", "umask"}) == "0027\n";
+  }));
+}
+
+TEST_CASE("process: whether a program can be run is known before") {
+  CHECK(cannot_run("sh") == 0);
+  CHECK(cannot_run("/bin/sh") == 0);
+  CHECK(cannot_run("no such program") == ENOENT);
+  CHECK(cannot_run("/no/such/program") == ENOENT);
+  CHECK(cannot_run("") == ENOENT);
+  CHECK(cannot_run("/etc/passwd") == EACCES);
+  CHECK(cannot_run("/bin") == EACCES);
 }
 
 }  // namespace p2pchat

@@ -156,4 +156,33 @@ TEST_CASE("text: anything else is no duration") {
   CHECK(parse_duration(text) == std::nullopt);
 }
 
+TEST_CASE("text: base64 as RFC 4648 section 10 has it") {
+  const auto [bytes, text] = GENERATE(table<std::string, std::string>({{"", ""},
+                                                                       {"f", "Zg=="},
+                                                                       {"fo", "Zm8="},
+                                                                       {"foo", "Zm9v"},
+                                                                       {"foob", "Zm9vYg=="},
+                                                                       {"fooba", "Zm9vYmE="},
+                                                                       {"foobar", "Zm9vYmFy"}}));
+  CHECK(base64(bytes) == text);
+  CHECK(base64("\xfb\xff\xfe") == "+//+");
+}
+
+TEST_CASE("text: JSON is fit for a terminal and means the same") {
+  CHECK(escape_in_json("{\"a\":\"caf\u00e9 \u202e\u007f\u009b\"}") ==
+        "{\"a\":\"caf\u00e9 \\u202e\\u007f\\u009b\"}");
+  CHECK(escape_in_json("\"\U000e0001\"") == "\"\\udb40\\udc01\"");
+}
+
+TEST_CASE("text: sizes") {
+  CHECK(parse_size("0", 10) == 0);
+  CHECK(parse_size("10", 10) == 10);
+  CHECK(parse_size("64K", 1'048'576) == 65'536);
+  CHECK(parse_size("1M", 1'048'576) == 1'048'576);
+  for (const char* text : {"", "11", "K", "1k", "1 K", "-1", "1KK", "2M", "18446744073709551616"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_size(text, std::string(text) == "11" ? 10 : 1'048'576));
+  }
+}
+
 }  // namespace p2pchat

@@ -74,7 +74,8 @@ struct Fixture {
   Verdict take(const Request& request, const Origin& origin = kHere, std::uint64_t now = kNow,
                const std::string& reply = "a reply") {
     WriteTransaction transaction(database);
-    Verdict verdict = take_request(database, request, origin, {reply, first_use}, now);
+    Verdict verdict =
+        Inbox(home.home(), {reply, first_use}, places).take(database, request, origin, now);
     transaction.commit();
     return verdict;
   }
@@ -89,6 +90,7 @@ struct Fixture {
   }
 
   bool first_use = false;
+  Places* places = nullptr;
   TestHome home;
   Database database = home.state();
   Peers peers{database};
@@ -513,6 +515,92 @@ TEST_CASE_METHOD(Fixture, "inbox: ten thousand strangers take no more room than 
   WARN("folder after 1,000 strangers: " << after_a_thousand << " bytes, after 10,000: "
                                         << folder_size() << " (bound " << kBound
                                         << "); trusted traffic after / before: " << after / before);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a message for a handler is stored as such, and held meanwhile") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  places = &one;
+  {
+    const Verdict verdict = take(message("1"));
+    CHECK(verdict.status == AckStatus::ok);
+    REQUIRE(verdict.to_handle);
+    CHECK(messages.get(verdict.to_handle->row)->key.jti == "1");
+    CHECK(verdict.to_handle->lock.held());
+    CHECK(stored("1")->state == MessageState::exec);
+    CHECK(messages.count_to_print() == 0);
+
+    const Verdict again = take(message("1"));
+    CHECK(again.status == AckStatus::busy);
+    CHECK_FALSE(again.to_handle);
+  }
+  CHECK(stored("1")->state == MessageState::exec);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: when all handlers are taken it is busy, and nothing is stored") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  places = &one;
+  const auto taken = one.take();
+  const Verdict verdict = take(message("1"));
+  CHECK(verdict.status == AckStatus::busy);
+  CHECK(verdict.reply.empty());
+  CHECK_FALSE(stored("1"));
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: what nobody has begun to handle is handled when it comes again") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  places = &one;
+  take(message("1"));
+  {
+    const Verdict verdict = take(message("1"));
+    CHECK(verdict.status == AckStatus::dup);
+    REQUIRE(verdict.to_handle);
+  }
+  places = nullptr;
+  CHECK(take(message("1")).status == AckStatus::busy);
+  CHECK(stored("1")->state == MessageState::exec);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: a handler whose listener has died is interrupted, and not run again") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  if (GENERATE(false, true)) places = &one;
+  Places other(1, std::nullopt);
+  const Inbox inbox(home.home(), {}, &other);
+  std::optional<Verdict> held;
+  {
+    WriteTransaction transaction(database);
+    held = inbox.take(database, message("1"), kHere, kNow);
+    messages.set_state(held->to_handle->row, MessageState::handling);
+    transaction.commit();
+  }
+  CHECK(take(message("1")).status == AckStatus::busy);
+  held.reset();
+  const Verdict verdict = take(message("1"));
+  CHECK(verdict.status == AckStatus::dup);
+  CHECK(verdict.reply.empty());
+  CHECK(verdict.rc == kInterrupted);
+  CHECK_FALSE(verdict.to_handle);
+  CHECK(stored("1")->state == MessageState::interrupted);
+  CHECK(take(message("1")).rc == kInterrupted);
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: a message that was handled gets its reply again, byte for byte") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  places = &one;
+  const std::string reply("a\0b\n\xff", 5);
+  take(message("1"));
+  messages.set_outcome(stored("1")->id, MessageState::handled, reply, 3);
+  const Verdict verdict = take(message("1"), kHere, kNow, "another");
+  CHECK(verdict.status == AckStatus::dup);
+  CHECK(verdict.reply == reply);
+  CHECK(verdict.rc == 3);
+  CHECK_FALSE(verdict.to_handle);
+  CHECK(take(message("1", "another body")).status == AckStatus::conflict);
 }
 
 }  // namespace p2pchat

@@ -69,8 +69,9 @@ struct Fixture {
     });
     {
       const Redirected streams(server_in.get(), server_out.get());
-      serve_inetd(home.home(), Config::load(home.home()), rules,
-                  [&](const Stranger& stranger) { strangers.push_back(stranger); });
+      serve_inetd(home.home(), Config::load(home.home()), rules, handler,
+                  {[&](const Stranger& stranger) { strangers.push_back(stranger); },
+                   [&](const std::string&, std::string_view line) { lines.emplace_back(line); }});
     }
     server_in.reset();
     server_out.reset();
@@ -80,6 +81,8 @@ struct Fixture {
 
   Fd client_in, client_out, server_in, server_out;
   TestHome home{Who::bob};
+  std::optional<HandlerCommand> handler;
+  std::vector<std::string> lines;  // of the handler
   std::vector<Stranger> strangers;
 };
 
@@ -140,8 +143,22 @@ TEST_CASE("inetd: a client that goes without a frame is nothing to complain abou
   fixture.client_in.reset();
   fixture.client_out.reset();
   const Redirected streams(fixture.server_in.get(), fixture.server_out.get());
-  CHECK_NOTHROW(serve_inetd(fixture.home.home(), Config::load(fixture.home.home()), {},
-                            [](const Stranger&) {}));
+  CHECK_NOTHROW(serve_inetd(fixture.home.home(), Config::load(fixture.home.home()), {}, {}, {}));
+}
+
+TEST_CASE("inetd: a handler answers on the connection, and what it has answered stays") {
+  Fixture fixture(GENERATE(false, true));
+  fixture.home.trust(Who::alice, "alice", "");
+  fixture.handler = HandlerCommand{{"/bin/sh", "-c", "cat; echo oops >&2; exit 3"}, kPatience};
+  const SealedRequest request = sealed(RequestType::message);
+  CHECK(status_in(fixture.ask(request.frame), request, RequestType::message) == AckStatus::ok);
+  CHECK(fixture.lines == std::vector<std::string>{"oops"});
+  Database database = fixture.home.state();
+  const auto row = Messages(database).get(1);
+  REQUIRE(row);
+  CHECK(row->state == MessageState::handled);
+  CHECK(row->reply == "hello");
+  CHECK(row->rc == 3);
 }
 
 }  // namespace p2pchat

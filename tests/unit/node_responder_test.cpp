@@ -58,7 +58,7 @@ struct Fixture {
   TestHome home{Who::bob};
   Identity identity{bob_identity(), id_of(Who::bob)};
   LiveKeyring keyring{home.home(), identity, 7};
-  Responder responder{identity, keyring, home.state(), {"a reply", false}};
+  Responder responder{identity, keyring, home.state(), Inbox(home.home(), {"a reply", false})};
   Database database = home.state();
 };
 

@@ -996,7 +996,7 @@ TEST_CASE("profile: the pure functions answer every row as they must") {
   Bob bob;
   const Identity identity{published_bob().identity, published_bob().id()};
   LiveKeyring keyring(bob.home(), identity, 7);
-  Responder responder(identity, keyring, bob.another(), {});
+  Responder responder(identity, keyring, bob.another(), Inbox(bob.home(), {}));
   check_rows(bob, [&](const std::string& frame) {
     const auto opened = responder.open(frame);
     if (!opened.request) return opened.reply;

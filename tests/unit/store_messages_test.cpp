@@ -233,4 +233,30 @@ TEST_CASE_METHOD(Fixture, "messages: a forgotten body is in no file") {
   CHECK(read_file(home / "state.db-wal").find(row.body) == std::string::npos);
 }
 
+TEST_CASE_METHOD(Fixture, "messages: what is still to be printed or handled keeps body and id") {
+  const MessageState state =
+      GENERATE(MessageState::print, MessageState::exec, MessageState::handling);
+  const std::int64_t id = messages.insert(message("1", state));
+  messages.forget_bodies(10'000);
+  CHECK(has_body(database, id));
+  messages.forget_body(id);
+  messages.purge(10'000);
+  CHECK(messages.get(id)->key.jti == "1");
+  CHECK(messages.purge_mark() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: what waits for a handler is told apart, oldest first") {
+  const std::int64_t first = messages.insert(message("1", MessageState::exec));
+  const std::int64_t second = messages.insert(message("2", MessageState::handling));
+  for (const MessageState state : {MessageState::print, MessageState::printed,
+                                   MessageState::handled, MessageState::interrupted}) {
+    messages.insert(message("in state " + state_text(state), state));
+  }
+  CHECK(messages.unhandled() == std::vector<std::int64_t>{first, second});
+  messages.set_outcome(first, MessageState::handled, "reply", 3);
+  CHECK(messages.unhandled() == std::vector<std::int64_t>{second});
+  CHECK(messages.get(first)->rc == 3);
+  CHECK_FALSE(messages.get(second + 100));
+}
+
 }  // namespace p2pchat

@@ -20,6 +20,7 @@ class Listening {
       : options_(std::move(options)),
         events_{[this](const std::string& address) { began_.set_value(address); },
                 [this](const Stranger& stranger) { strangers_.push_back(stranger); },
+                [](const std::string&, std::string_view) {}, [](const Received&) {},
                 [](const Error&) {}} {
     thread_ = std::thread([this, &home] {
       try {
