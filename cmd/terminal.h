@@ -3,6 +3,7 @@
 // by whoever puts it into a message (base/text). No other file of cmd/ writes to standard error.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -13,10 +14,14 @@ namespace p2pchat {
 // The words before each message: "p2pchat send".
 void name_program(std::string_view words);
 
+// How long a line waits for whoever reads it before it is dropped; not at all unless set.
+void set_patience(std::chrono::milliseconds time);
+
 // A line as it is: progress, notices, results for people.
 void say(std::string_view line);
 // "p2pchat send: error: ..." and, when there is one, "p2pchat send: hint: ...".
 void say_error(std::string_view text, std::string_view hint);
+void say_hint(std::string_view hint);
 
 bool is_terminal(int descriptor);
 

@@ -100,7 +100,6 @@ send --queue -m x bob
 send --json -m x bob
 send --expire 1h -m x bob
 send --propagate -m x bob
-send -m x bob carol
 listen -W 1 -p 0 --json
 listen -W 1 -p 0 --format %b
 listen -W 1 -p 0 --exec cat
