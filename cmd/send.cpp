@@ -22,6 +22,7 @@ constexpr std::array kOptions = {
     Option{"m", "message", "The message; standard input is not read", "TEXT"},
     Option{"f", "file", "The message is in this file; standard input is not read", "FILE"},
     Option{"q", "quiet", "Do not print the reply"},
+    Option{"", "json", "Print an object for each peer instead of the reply"},
     Option{"W", "timeout", "Give up after this time", "TIME"},
     Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
     Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
@@ -38,6 +39,9 @@ void refuse_conflicts(const Call& call) {
   }
   if (call.has("message") && call.has("file")) {
     throw Error(Status::usage, "-m and -f exclude each other");
+  }
+  if (call.has("json") && call.has("quiet")) {
+    throw Error(Status::usage, "--json and -q exclude each other");
   }
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
@@ -94,7 +98,7 @@ std::string retry_command(const Call& call, const Letter& letter,
   std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
   command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
   std::string with;
-  for (const char* flag : {"binary", "raw", "quiet"}) {
+  for (const char* flag : {"binary", "raw", "quiet", "json"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
@@ -116,19 +120,23 @@ std::string retry_command(const Call& call, const Letter& letter,
 class Report {
  public:
   Report(const Call& call, const Letter& letter)
-      : call_(call), letter_(letter), several_(call.arguments().size() > 1) {}
+      : call_(call),
+        letter_(letter),
+        several_(call.arguments().size() > 1),
+        json_(call.has("json")) {}
 
   // Returns the exit status for this peer.
   int add(const Sent& sent) {
-    if (sent.error) return fail(sent.peer, *sent.error);
     try {
-      print_reply(*sent.delivered);
+      print_outcome(sent);
     } catch (const Error& error) {
+      if (!sent.delivered) return fail(sent.peer, *sent.error);
       return fail(sent.peer, {error.status(),
                               "acknowledged by " + in_quotes(sent.peer) + ", but " + error.what(),
                               error.hint()});
     }
-    if (is_terminal(STDOUT_FILENO)) say("delivered to " + sent.peer);
+    if (sent.error) return fail(sent.peer, *sent.error);
+    if (is_terminal(STDOUT_FILENO) && !json_) say("delivered to " + sent.peer);
     if (sent.delivered->rc == 0) return 0;
     return fail(sent.peer,
                 {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
@@ -152,6 +160,28 @@ class Report {
     return static_cast<int>(error.status());
   }
 
+  void print_outcome(const Sent& sent) const {
+    if (json_) {
+      print(json_line(record_of(sent)));
+    } else if (sent.delivered && !sent.error) {
+      print_reply(*sent.delivered);
+    }
+  }
+
+  Record record_of(const Sent& sent) const {
+    return {text_field("peer", sent.peer),
+            text_field("id", letter_.id),
+            text_field("status", sent.state),
+            {"exit", std::uint64_t(status_of(sent))},
+            sent.delivered ? bytes_field("body", "data", sent.delivered->reply)
+                           : Field{"body", nullptr}};
+  }
+
+  static int status_of(const Sent& sent) {
+    if (sent.error) return static_cast<int>(sent.error->status());
+    return sent.delivered->rc == 0 ? 0 : static_cast<int>(Status::handler);
+  }
+
   void print_reply(const Delivered& delivered) const {
     if (several_ || call_.has("quiet")) return;
     const bool escape = is_terminal(STDOUT_FILENO) && !is_raw(call_);
@@ -164,6 +194,7 @@ class Report {
   const Call& call_;
   const Letter& letter_;
   bool several_;
+  bool json_;
   std::set<std::string> hints_;
   std::vector<std::string> unknown_;  // peers, each once
 };
@@ -213,7 +244,7 @@ int run(const Call& call) {
 
 const Command kSendCommand = {
     "send",
-    "[-m TEXT | -f FILE] [-q] [-W TIME] [--id ID] [--binary] [--raw] PEER...",
+    "[-m TEXT | -f FILE] [-q | --json] [-W TIME] [--id ID] [--binary] [--raw] PEER...",
     "send a message to peers and wait for their acknowledgements",
     kOptions,
     run,

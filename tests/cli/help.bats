@@ -97,7 +97,6 @@ setup() { strangers; }
     assert_match "$stderr" "^p2pchat( [a-z]+)?: error: [^A-Z]"
   done <<'END'
 send --queue -m x bob
-send --json -m x bob
 send --expire 1h -m x bob
 send --propagate -m x bob
 listen -W 1 -p 0 --json

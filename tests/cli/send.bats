@@ -532,6 +532,91 @@ outcomes() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE di
   assert_equal "$(outcomes)" ""
 }
 
+# ---- objects
+
+# eve is a peer of another make (tests/peer/p2ppeer.py), whom bob knows. serve_eve OPTIONS...: how
+# she answers; sets PID.
+PEER=(/usr/bin/python3 "$REPOSITORY/tests/peer/p2ppeer.py")
+meet_eve() {
+  /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null || skip "python3-jwcrypto is not installed"
+  [[ -e "$BATS_FILE_TMPDIR/eve" ]] || "${PEER[@]}" keygen "$BATS_FILE_TMPDIR/eve" >/dev/null
+  cp -a "$BATS_FILE_TMPDIR/eve" "$FOLDER/eve"
+  serve_eve 0
+  bob register eve "127.0.0.1:$EVE" --as bob >/dev/null 2>&1
+  stop_eve
+}
+serves_or_ended() { has_line "$2" '^[0-9]' || has_ended "$1"; }
+serve_eve() { # PORT OPTIONS...
+  start_command eve "${PEER[@]}" serve "$FOLDER/eve" "$@"
+  wait_until serves_or_ended "$PID" "$OUT"
+  EVE="$(<"$OUT")"
+}
+stop_eve() {
+  kill -KILL "$PID"
+  ended 137 "$PID"
+}
+
+@test "send --json: an object for each peer, in the order of the arguments" {
+  three_friends --raw --reply $'th\xc3\xa4nks \e[31m'
+  stop "$CAROL"
+  expect 69 bob send --json --id golden -m hi carol alice CAROL
+  id="$(jti golden)"
+  unreachable='{"peer":"carol","id":"'"$id"'","status":"untaken","exit":69,"body":null}'
+  assert_stdout "$unreachable" \
+    '{"peer":"alice","id":"'"$id"'","status":"acked","exit":0,"body":"thänks \u001b[31m"}' \
+    "$unreachable"
+  error="p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  assert_stderr "$error" "$error"
+}
+
+@test "send --json: with one peer as well; an empty reply is an empty body" {
+  listening -k
+  expect 0 bob send --json --id golden -m hi alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti golden)"'","status":"acked","exit":0,"body":""}'
+  assert_stderr
+  expect 65 bob send --json --id golden -m other alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti golden)"'","status":"failed","exit":65,"body":null}'
+  assert_stderr "p2pchat send: error: the id 'golden' has carried another message to 'alice'"
+  stop_listen
+  start_server close-after-request --port "$PORT"
+  expect 74 bob send --json --id lost -m hi alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti lost)"'","status":"unknown","exit":74,"body":null}'
+  assert_contains "$stderr" "send --id lost --json -m hi alice"
+}
+
+@test "send --json: a reply that is not UTF-8 is data; a handler that failed is 79" {
+  meet_eve
+  serve_eve "$EVE" --reply $'\xff\xfe' --rc 3
+  expect 79 bob send --json --id one -m hi eve
+  assert_stdout '{"peer":"eve","id":"'"$(jti one)"'","status":"acked","exit":79,"data":"//4="}'
+  stop_eve
+}
+
+@test "send --json: what fails before anything is tried prints no object" {
+  expect 67 bob send --json -m hi nobody
+  assert_refusal send "unknown peer 'nobody'"
+  expect 65 bob send --json -m $'\xff' alice
+  assert_refusal send "the message is not UTF-8"
+  expect 64 bob send --json -q -m hi alice
+  assert_refusal send "--json and -q exclude each other"
+}
+
+@test "send --json: a stdout that cannot be written is 71 and says who has the message" {
+  three_friends
+  stop "$CAROL"
+  words="cannot write to standard output: no space left on device"
+  refused() { bob send --json -m one alice carol >/dev/full; }
+  expect 71 refused
+  assert_stdout
+  assert_stderr "p2pchat send: error: acknowledged by 'alice', but $words" \
+    "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  refused() { bob send --json -m two alice >&-; }
+  expect 71 refused
+  assert_refusal send "acknowledged by 'alice', but cannot write to standard output: bad file descriptor"
+  stop "$ALICE"
+  assert_stream "$FOLDER/alice.out" one two
+}
+
 # many_peers COUNT: bob knows so many peers, all at $SERVER_PORT: peer1, peer2 and so on.
 many_peers() {
   /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null || skip "python3-jwcrypto is not installed"
