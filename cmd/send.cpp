@@ -11,6 +11,7 @@
 #include "command.h"
 #include "node/config.h"
 #include "node/outbox.h"
+#include "node/outcome.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -23,6 +24,7 @@ constexpr std::array kOptions = {
     Option{"f", "file", "The message is in this file; standard input is not read", "FILE"},
     Option{"q", "quiet", "Do not print the reply"},
     Option{"", "json", "Print an object for each peer instead of the reply"},
+    Option{"", "propagate", "Exit with the status of the peer's handler"},
     Option{"W", "timeout", "Give up after this time", "TIME"},
     Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
     Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
@@ -98,7 +100,7 @@ std::string retry_command(const Call& call, const Letter& letter,
   std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
   command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
   std::string with;
-  for (const char* flag : {"binary", "raw", "quiet", "json"}) {
+  for (const char* flag : {"binary", "raw", "quiet", "json", "propagate"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
@@ -138,9 +140,9 @@ class Report {
     if (sent.error) return fail(sent.peer, *sent.error);
     if (is_terminal(STDOUT_FILENO) && !json_) say("delivered to " + sent.peer);
     if (sent.delivered->rc == 0) return 0;
-    return fail(sent.peer,
-                {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
-                                      " failed with status " + std::to_string(sent.delivered->rc)});
+    fail(sent.peer, {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
+                                          " " + handler_failure(sent.delivered->rc)});
+    return status_of(sent);
   }
 
   // One hint for all those whose outcome is unknown.
@@ -177,9 +179,12 @@ class Report {
                            : Field{"body", nullptr}};
   }
 
-  static int status_of(const Sent& sent) {
+  int status_of(const Sent& sent) const {
+    constexpr unsigned kLargestOwn = 63;  // from 64 on they are ours
     if (sent.error) return static_cast<int>(sent.error->status());
-    return sent.delivered->rc == 0 ? 0 : static_cast<int>(Status::handler);
+    const unsigned rc = sent.delivered->rc;
+    const bool own = rc == 0 || (call_.has("propagate") && rc <= kLargestOwn);
+    return own ? static_cast<int>(rc) : static_cast<int>(Status::handler);
   }
 
   void print_reply(const Delivered& delivered) const {
@@ -244,7 +249,8 @@ int run(const Call& call) {
 
 const Command kSendCommand = {
     "send",
-    "[-m TEXT | -f FILE] [-q | --json] [-W TIME] [--id ID] [--binary] [--raw] PEER...",
+    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--id ID] [--binary] [--raw] "
+    "PEER...",
     "send a message to peers and wait for their acknowledgements",
     kOptions,
     run,

@@ -98,7 +98,6 @@ setup() { strangers; }
   done <<'END'
 send --queue -m x bob
 send --expire 1h -m x bob
-send --propagate -m x bob
 listen -W 1 -p 0 --json
 listen -W 1 -p 0 --format %b
 listen -W 1 -p 0 --exec cat

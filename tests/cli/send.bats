@@ -604,17 +604,66 @@ stop_eve() {
 @test "send --json: a stdout that cannot be written is 71 and says who has the message" {
   three_friends
   stop "$CAROL"
-  words="cannot write to standard output: no space left on device"
+  why="cannot write to standard output: no space left on device"
   refused() { bob send --json -m one alice carol >/dev/full; }
   expect 71 refused
   assert_stdout
-  assert_stderr "p2pchat send: error: acknowledged by 'alice', but $words" \
+  assert_stderr "p2pchat send: error: acknowledged by 'alice', but $why" \
     "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
   refused() { bob send --json -m two alice >&-; }
   expect 71 refused
   assert_refusal send "acknowledged by 'alice', but cannot write to standard output: bad file descriptor"
   stop "$ALICE"
   assert_stream "$FOLDER/alice.out" one two
+}
+
+# ---- handlers
+
+@test "send: how the peer's handler has failed is said, and is 79; the reply comes all the same" {
+  meet_eve
+  while read -r rc words; do
+    serve_eve "$EVE" --rc "$rc" --reply "so far"
+    expect 79 bob send -m hi eve
+    assert_equal "$stdout" "so far"
+    assert_stderr "p2pchat send: error: delivered, but the handler of 'eve' $words"
+    stop_eve
+  done <<'END'
+3 failed with status 3
+125 wrote too much
+143 was ended by signal 15
+END
+}
+
+@test "send --propagate: exits with the status of the peer's handler from 1 to 63, else 79" {
+  meet_eve
+  while read -r rc status words; do
+    serve_eve "$EVE" --rc "$rc"
+    expect "$status" bob send --propagate -m hi eve
+    assert_refusal send "delivered, but the handler of 'eve' $words"
+    expect "$status" bob send --propagate --json --id "$rc" -m hi eve
+    assert_match "$stdout" '"status":"acked","exit":'"$status"',"body":""}$'
+    stop_eve
+  done <<'END'
+1 1 failed with status 1
+63 63 failed with status 63
+64 79 failed with status 64
+124 79 ran out of time
+127 79 could not be run
+137 79 was ended by signal 9
+255 79 was interrupted
+END
+  serve_eve "$EVE"
+  expect 0 bob send --propagate -m hi eve
+  assert_silent
+  stop_eve
+}
+
+@test "send --propagate: with several peers, the first status that is not 0" {
+  listening -k
+  meet_eve
+  serve_eve "$EVE" --rc 5
+  expect 5 bob send --propagate -m hi alice eve
+  assert_refusal send "delivered, but the handler of 'eve' failed with status 5"
 }
 
 # many_peers COUNT: bob knows so many peers, all at $SERVER_PORT: peer1, peer2 and so on.
