@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -194,6 +195,44 @@ void die_by_signal(int signal_number) {
   pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
   raise(signal_number);
   std::_Exit(128 + signal_number);  // a signal whose default action does not end us
+}
+
+namespace {
+
+struct Given {
+  mode_t umask;
+  void (*on_broken_pipe)(int);
+};
+std::optional<Given> given;
+
+void unsettle_process() {
+  if (!given) return;
+  umask(given->umask);
+  std::signal(SIGPIPE, given->on_broken_pipe);
+  // POCO has blocked it before we could look.
+  sigset_t only{};
+  sigemptyset(&only);
+  sigaddset(&only, SIGPIPE);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+}
+
+}  // namespace
+
+void settle_process() {
+  constexpr mode_t kPrivateMask = 077;
+  // POCO blocks it in this thread anyway: every write is checked instead.
+  given = {umask(kPrivateMask), std::signal(SIGPIPE, SIG_IGN)};
+}
+
+void exec_program(const std::string& path, const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  unsettle_process();
+  execvp(path.c_str(), words.data());
+  const int problem = errno;
+  settle_process();
+  throw Error(Status::usage, "cannot run " + in_quotes(path) + ": " + errno_text(problem));
 }
 
 }  // namespace p2pchat

@@ -82,4 +82,12 @@ class Process {
 // Ends this process by the signal's default action, so that a parent sees the true cause.
 [[noreturn]] void die_by_signal(int signal_number);
 
+// From here on files that we create are our user's alone, and a write to a pipe that nobody reads
+// fails instead of ending us.
+void settle_process();
+
+// Becomes another program, for which the umask and the signals are as they were before
+// settle_process(). Throws Error{usage} when it cannot be run.
+[[noreturn]] void exec_program(const std::string& path, const std::vector<std::string>& argv);
+
 }  // namespace p2pchat

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -234,6 +235,60 @@ TEST_CASE("process: one that does not end with its pipes is ended") {
     pid = std::stoi(piece.data());
   }
   CHECK(kill(pid, 0) == -1);
+}
+
+namespace {
+
+// The exit status of this script, which a settled process becomes.
+int status_as_program(const std::string& script) {
+  const int status = wait_status_of([&] {
+    settle_process();
+    exec_program("/bin/sh", {"sh", "-c", script});
+    return false;
+  });
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("process: it becomes another program, whose exit status is its own") {
+  CHECK(status_as_program("exit 7") == 7);
+  CHECK(status_as_program("test \"$0\" = sh") == 0);
+}
+
+TEST_CASE("process: a settled process makes private files and outlives its readers") {
+  CHECK(holds_in_child([] {
+    settle_process();
+    struct sigaction present {};
+    sigaction(SIGPIPE, nullptr, &present);
+    return umask(0) == 077 && present.sa_handler == SIG_IGN;
+  }));
+}
+
+TEST_CASE("process: the program that it becomes has the umask and the signals that we were given") {
+  CHECK(holds_in_child([] {
+    umask(027);
+    std::signal(SIGPIPE, SIG_DFL);
+    return status_as_program("test $(umask) = 0027 && kill -PIPE $$") == -1;
+  }));
+  CHECK(holds_in_child([] {
+    std::signal(SIGPIPE, SIG_IGN);
+    return status_as_program("kill -PIPE $$; exit 5") == 5;
+  }));
+}
+
+TEST_CASE("process: what it cannot become is said, and it goes on as before") {
+  CHECK(holds_in_child([] {
+    settle_process();
+    try {
+      exec_program("/nonexistent/program", {"program"});
+    } catch (const Error& error) {
+      return error.status() == Status::usage && umask(0) == 077 &&
+             error.what() ==
+                 std::string("cannot run '/nonexistent/program': no such file or directory");
+    }
+    return false;
+  }));
 }
 
 }  // namespace p2pchat
