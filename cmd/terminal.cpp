@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -15,6 +16,26 @@ namespace {
 std::string program = "p2pchat";
 // A listener must not wait for whoever has stopped reading its notices.
 std::atomic<std::chrono::milliseconds> patience{std::chrono::milliseconds(0)};
+
+constexpr std::string_view kRed = "\x1b[1;31m";
+constexpr std::string_view kCyan = "\x1b[1;36m";
+
+// https://no-color.org/
+bool has_colours() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  const std::string_view terminal = variable("TERM");
+  return is_terminal(STDERR_FILENO) && variable("NO_COLOR").empty() && !terminal.empty() &&
+         terminal != "dumb";
+}
+
+std::string coloured(std::string_view word, std::string_view colour) {
+  constexpr std::string_view kPlain = "\x1b[0m";
+  if (!has_colours()) return std::string(word);
+  return std::string(colour) + std::string(word) + std::string(kPlain);
+}
 
 bool can_be_written() {
   pollfd polled{STDERR_FILENO, POLLOUT, 0};
@@ -39,12 +60,12 @@ void say(std::string_view line) {
 }
 
 void say_error(std::string_view text, std::string_view hint) {
-  say(program + ": error: " + std::string(text));
+  say(program + ": " + coloured("error:", kRed) + " " + std::string(text));
   if (!hint.empty()) say_hint(hint);
 }
 
 void say_hint(std::string_view hint) {
-  say(program + ": hint: " + std::string(hint));
+  say(program + ": " + coloured("hint:", kCyan) + " " + std::string(hint));
 }
 
 bool is_terminal(int descriptor) {

@@ -1,6 +1,8 @@
 // Everything said to people. The rules: standard error only; one line a message, lower case, no
 // full stop, what failed, the subject in quotes, why; at most one hint. Text from peers is escaped
-// by whoever puts it into a message (base/text). No other file of cmd/ writes to standard error.
+// by whoever puts it into a message (base/text). The words "error:" and "hint:" are the only thing
+// in colour, on a terminal that has colours and unless NO_COLOR is set. No other file of cmd/
+// writes to standard error.
 #pragma once
 
 #include <chrono>

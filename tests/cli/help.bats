@@ -114,6 +114,41 @@ END
   done
 }
 
+# on_terminal FDS VARIABLE...: what p2pchat says of an unknown word, these descriptors being a
+# terminal.
+on_terminal() {
+  env -u NO_COLOR -u TERM "${@:2}" /usr/bin/python3 "$PEER_PY" pty --fds "$1" "$BIN" sned
+}
+
+@test "help: on a terminal the words error: and hint: are in colour" {
+  expect 64 on_terminal 0,1,2 TERM=xterm
+  assert_stdout $'p2pchat: \e[1;31merror:\e[0m unknown command \'sned\'' \
+    $'p2pchat: \e[1;36mhint:\e[0m did you mean: p2pchat send'
+  expect 64 on_terminal 2 TERM=linux NO_COLOR=
+  assert_contains "$stdout" $'\e[1;31merror:\e[0m'
+}
+
+@test "help: no colour with NO_COLOR, without TERM, on a dumb terminal or where stderr is none" {
+  plain=("p2pchat: error: unknown command 'sned'" "p2pchat: hint: did you mean: p2pchat send")
+  for variables in "TERM=xterm NO_COLOR=1" "TERM=xterm NO_COLOR=0" "TERM=dumb" "TERM=" "COLUMNS=80"; do
+    read -ra variables <<<"$variables"
+    expect 64 on_terminal 0,1,2 "${variables[@]}"
+    assert_stdout "${plain[@]}"
+    assert_stderr
+  done
+  expect 64 on_terminal 0,1 TERM=xterm
+  assert_stdout
+  assert_stderr "${plain[@]}"
+}
+
+@test "help: standard output has no colour, on a terminal either" {
+  for words in --help "help send" "help exit-status"; do
+    read -ra words <<<"$words"
+    expect 0 env -u NO_COLOR TERM=xterm /usr/bin/python3 "$PEER_PY" pty "$BIN" "${words[@]}"
+    refute_contains "$stdout" $'\e'
+  done
+}
+
 # ---- commands that others provide
 
 # provide NAME [LINE]...: a program of that name, first in PATH, with these lines of shell.
