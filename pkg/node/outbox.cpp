@@ -126,10 +126,11 @@ void Outbox::require_peers(const std::vector<std::string>& names) {
 Outcomes Outbox::send(const Letter& letter, const std::vector<std::string>& names,
                       const SendTime& time) {
   Distinct peers = distinct(names);
+  Round round(letter, std::move(peers.names), time);
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
   const Sender sender{identity, database_, log_keep_seconds_, signals.descriptor()};
-  const std::vector<Sent> sent = Round(letter, std::move(peers.names), time).run(home_, sender);
+  const std::vector<Sent> sent = round.run(home_, sender);
 
   Outcomes outcomes;
   for (const std::size_t place : peers.places) outcomes.sent.push_back(sent[place]);

@@ -72,6 +72,9 @@ def serve_tls(connection, options):
 
 
 def serve_silence(connection, options):
+    """Only prints that it has a request."""
+    if read_frame(connection).endswith(b"\0"):
+        print("request", flush=True)
     while connection.recv(65536):
         pass
 

@@ -504,6 +504,7 @@ outcomes() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE di
   start_command send "$BIN" --home "$FOLDER/bob" send --id all -m hi carol alice
   both_recorded() { [[ "$(outcomes | sort)" == $'acked\nunknown' ]]; }
   wait_until both_recorded
+  wait_until has_line "$FOLDER/server.said" request
   kill -INT "$PID"
   ended 130 "$PID"
   read_streams
@@ -677,6 +678,16 @@ many_peers() {
   ((number == $1))
 }
 
+@test "send -W: bounds the wait for a locked state for all peers together, and each is named" {
+  start_server silence
+  many_peers 34
+  start_command lock /usr/bin/python3 "$PEER_PY" lock "$FOLDER/bob/state.db"
+  wait_until has_line "$OUT" locked
+  expect 71 timeout 8 "$BIN" --home "$FOLDER/bob" send -W 1 -m hi peer{1..34}
+  assert_match "$stderr" "^p2pchat send: error: sending to 'peer1': cannot use the state in '$FOLDER/bob/state.db': locked by another process for too long"
+  assert_equal "$(grep -c "'peer[0-9]*'" "$ERR")" 34
+}
+
 @test "send PEER...: at most 32 exchanges at once, outcomes in the order of the names" {
   start_server gathering --together 32 --count 40 --save "$FOLDER"
   many_peers 40
@@ -826,8 +837,7 @@ start_unanswered() {
   stop_server
   start_server silence --port "$PORT"
   start_command send "$BIN" --home "$FOLDER/bob" send "$@" alice
-  recorded() { [[ "$(sqlite3 "$FOLDER/bob/state.db" 'SELECT count(*) FROM messages')" == 1 ]]; }
-  wait_until recorded
+  wait_until has_line "$FOLDER/server.said" request
 }
 
 @test "send: ended by a signal, it says the id and the command that retries, and ends by it" {

@@ -3,7 +3,6 @@
 #include <sys/eventfd.h>
 
 #include <catch2/catch.hpp>
-#include <thread>
 
 #include "base/clock.h"
 #include "node/config.h"
@@ -398,16 +397,11 @@ TEST_CASE_METHOD(Fixture, "delivery: interrupted before anything has left, nothi
 TEST_CASE_METHOD(Fixture,
                  "delivery: interrupted while the answer is awaited, its outcome is unknown") {
   const Fd interrupt(eventfd(0, EFD_CLOEXEC));
-  Loop silent(LoopLimits{});  // the kernel connects, nobody answers
-  const std::string address = silent.listen("127.0.0.1", 0);
-  std::thread user([&] {
-    Database other = home.state();
-    const MessageKey key{Direction::out, id_of(Who::alice), id_of(Who::bob), id};
-    while (!Messages(other).find(key)) std::this_thread::yield();
+  ScriptedPeer bob([&](const Incoming&) {
     eventfd_write(interrupt.get(), 1);
+    return std::nullopt;
   });
-  sent = sent_to(address, "hello", kPatience, interrupt.get());
-  user.join();
+  sent = sent_to(bob.address(), "hello", kPatience, interrupt.get());
   REQUIRE(sent.error);
   CHECK(sent.error->status() == Status::unknown_outcome);
   CHECK_THAT(sent.error->what(), Catch::Contains("interrupted"));

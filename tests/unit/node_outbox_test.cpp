@@ -2,12 +2,10 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <thread>
 
 #include "base/process.h"
 #include "node/identity.h"
 #include "protocol/claims.h"
-#include "store/messages.h"
 #include "test_home.h"
 
 namespace p2pchat {
@@ -72,17 +70,13 @@ TEST_CASE_METHOD(Fixture, "outbox: outcomes stand in the order of the names") {
 }
 
 TEST_CASE_METHOD(Fixture, "outbox: a signal ends what is under way, and is told") {
-  Loop silent(LoopLimits{});  // the kernel connects, nobody answers
-  home.trust(Who::bob, "bob", silent.listen("127.0.0.1", 0));
   const pthread_t sending = pthread_self();
-  std::thread user([&] {
-    Database other = home.state();
-    const MessageKey key{Direction::out, id_of(Who::alice), id_of(Who::bob), letter.id};
-    while (!Messages(other).find(key)) std::this_thread::yield();
+  ScriptedPeer bob([&](const Incoming&) {
     pthread_kill(sending, SIGTERM);
+    return std::nullopt;
   });
+  home.trust(Who::bob, "bob", bob.address());
   const Outcomes outcomes = send({"bob"});
-  user.join();
   CHECK(outcomes.signal_number == SIGTERM);
   REQUIRE(outcomes.sent.size() == 1);
   CHECK(outcomes.sent[0].state == "unknown");
