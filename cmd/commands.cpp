@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "command.h"
+#include "external.h"
 #include "output.h"
 
 namespace p2pchat {
@@ -18,6 +19,15 @@ std::string usage_of(const Command& command) {
   std::string usage = "p2pchat " + std::string(command.name);
   if (!command.synopsis.empty()) usage += " " + std::string(command.synopsis);
   return usage;
+}
+
+// A section of the help, where there are any.
+std::string list_of_externals() {
+  std::vector<std::vector<std::string>> rows;
+  for (const ExternalCommand& external : external_commands()) {
+    rows.push_back({"  " + escape_for_terminal(external.name), escape_for_terminal(external.path)});
+  }
+  return rows.empty() ? "" : "\nexternal commands:\n" + table(rows);
 }
 
 }  // namespace
@@ -46,7 +56,7 @@ std::string help_of_all() {
   return "usage: p2pchat [--home DIR] [--passphrase-file FILE] COMMAND [OPTIONS] [ARGUMENTS]\n"
          "       p2pchat --help | --version\n\n"
          "Encrypted peer-to-peer messages for the Unix shell.\n\ncommands:\n" +
-         table(rows) +
+         table(rows) + list_of_externals() +
          "\np2pchat help COMMAND and p2pchat help exit-status say more, p2pchat(1) says all.\n";
 }
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "command.h"
+#include "external.h"
 #include "output.h"
 
 namespace p2pchat {
@@ -20,17 +21,17 @@ std::string exit_status_help() {
   return table(rows);
 }
 
+std::string help_on(const std::string& topic, const Globals& globals) {
+  if (topic == kExitStatusTopic) return exit_status_help();
+  if (const Command* command = find_command(topic)) return help_of(*command);
+  run_external(topic, globals, {"--help"});
+  throw Error(Status::usage, "no help for " + in_quotes(topic),
+              did_you_mean(topic, "p2pchat help", "p2pchat help"));
+}
+
 int run(const Call& call) {
   require_arguments(call, 0, 1);
-  if (call.arguments().empty()) {
-    print(help_of_all());
-  } else if (call.arguments()[0] == kExitStatusTopic) {
-    print(exit_status_help());
-  } else if (const Command* command = find_command(call.arguments()[0])) {
-    print(help_of(*command));
-  } else {
-    throw Error(Status::usage, "no help for " + in_quotes(call.arguments()[0]), "p2pchat help");
-  }
+  print(call.arguments().empty() ? help_of_all() : help_on(call.arguments()[0], call.globals));
   return 0;
 }
 

@@ -1,6 +1,5 @@
 // p2pchat: what stands before the command, the choice of the command, and the one place where
 // errors become words and an exit status.
-#include <csignal>
 #include <exception>
 #include <new>
 
@@ -8,6 +7,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "command.h"
+#include "external.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -47,7 +47,9 @@ int run(std::vector<std::string> words) {
   if (word == words.end()) throw Error(Status::usage, "no command", "p2pchat --help");
   const Command* command = find_command(*word);
   if (command == nullptr) {
-    throw Error(Status::usage, "unknown command " + in_quotes(*word), "p2pchat --help");
+    run_external(*word, globals, {word + 1, words.end()});
+    throw Error(Status::usage, "unknown command " + in_quotes(*word),
+                did_you_mean(*word, "p2pchat", "p2pchat --help"));
   }
   name_program("p2pchat " + std::string(command->name));
   return run_command(*command, globals, {word + 1, words.end()});
@@ -65,9 +67,7 @@ int fail(Status status, std::string_view text, std::string_view hint) {
 int main(int argc, char** argv) {
   using namespace p2pchat;
   occupy_standard_descriptors();
-  make_new_files_private();
-  // POCO blocks it in this thread anyway: every write is checked instead.
-  std::signal(SIGPIPE, SIG_IGN);
+  settle_process();
   try {
     return run({argv + 1, argv + argc});
   } catch (const Error& error) {

@@ -1,12 +1,17 @@
-// p2pchat send: one message to one peer.
+// p2pchat send: one message to one or several peers.
 #include <unistd.h>
+
+#include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "command.h"
 #include "node/config.h"
 #include "node/outbox.h"
+#include "node/outcome.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -18,6 +23,8 @@ constexpr std::array kOptions = {
     Option{"m", "message", "The message; standard input is not read", "TEXT"},
     Option{"f", "file", "The message is in this file; standard input is not read", "FILE"},
     Option{"q", "quiet", "Do not print the reply"},
+    Option{"", "json", "Print an object for each peer instead of the reply"},
+    Option{"", "propagate", "Exit with the status of the peer's handler"},
     Option{"W", "timeout", "Give up after this time", "TIME"},
     Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
     Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
@@ -32,18 +39,17 @@ void refuse_conflicts(const Call& call) {
   if (call.arguments().empty()) {
     throw Error(Status::usage, "no peer to send to", "p2pchat send PEER < FILE");
   }
-  if (call.arguments().size() > 1) {
-    throw Error(Status::usage, "too many arguments: " + in_quotes(call.arguments()[1]),
-                "to send text from the command line, use -m");
-  }
   if (call.has("message") && call.has("file")) {
     throw Error(Status::usage, "-m and -f exclude each other");
+  }
+  if (call.has("json") && call.has("quiet")) {
+    throw Error(Status::usage, "--json and -q exclude each other");
   }
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
     const std::string peer = escape_for_terminal(shell_word(call.arguments()[0]));
     throw Error(Status::usage, "no message: standard input is a terminal",
-                peer.find(' ') != std::string::npos
+                call.arguments().size() > 1 || peer.find(' ') != std::string::npos
                     ? "to send text from the command line, use -m"
                     : "echo hi | p2pchat send " + peer + ", or p2pchat send -m hi " + peer);
   }
@@ -87,13 +93,14 @@ bool can_be_shown(const std::string& word) {
 
 // A command line that sends the same message under the same id: the name that the caller gave it,
 // or the 22 characters that stand for it.
-std::string retry_command(const Call& call, const Letter& letter) {
+std::string retry_command(const Call& call, const Letter& letter,
+                          const std::vector<std::string>& peers) {
   const bool named = can_be_shown(shell_word(letter.id_text));
   const std::string program = program_words(call.globals);
   std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
   command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
   std::string with;
-  for (const char* flag : {"binary", "raw", "quiet"}) {
+  for (const char* flag : {"binary", "raw", "quiet", "json", "propagate"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
@@ -107,33 +114,121 @@ std::string retry_command(const Call& call, const Letter& letter) {
   } else {
     with = " (with the same input)";
   }
-  return "to retry safely: " + command + " " + call.arguments()[0] + with;
+  for (const std::string& peer : peers) command += " " + peer;
+  return "to retry safely: " + command + with;
 }
 
-void print_reply(const Call& call, const std::string& peer, const std::string& reply) {
-  const bool terminal = is_terminal(STDOUT_FILENO);
-  if (!call.has("quiet")) {
-    const bool escape = terminal && !is_raw(call);
-    std::string text = escape ? escape_for_terminal(reply, "  ") : reply;
-    if (escape && text.ends_with("\n  ")) text.erase(text.size() - 3);
-    if (escape && !text.empty()) text += '\n';
+// Tells what has become of a letter: a peer at a time, in the order of the arguments.
+class Report {
+ public:
+  Report(const Call& call, const Letter& letter)
+      : call_(call),
+        letter_(letter),
+        several_(call.arguments().size() > 1),
+        json_(call.has("json")) {}
+
+  // Returns the exit status for this peer.
+  int add(const Sent& sent) {
     try {
-      print(text);
+      print_outcome(sent);
     } catch (const Error& error) {
-      throw Error(error.status(), "acknowledged by " + in_quotes(peer) + ", but " + error.what(),
-                  error.hint());
+      if (!sent.delivered) return fail(sent.peer, *sent.error);
+      return fail(sent.peer, {error.status(),
+                              "acknowledged by " + in_quotes(sent.peer) + ", but " + error.what(),
+                              error.hint()});
+    }
+    if (sent.error) return fail(sent.peer, *sent.error);
+    if (is_terminal(STDOUT_FILENO) && !json_) say("delivered to " + sent.peer);
+    if (sent.delivered->rc == 0) return 0;
+    fail(sent.peer, {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
+                                          " " + handler_failure(sent.delivered->rc)});
+    return status_of(sent);
+  }
+
+  // One hint for all those whose outcome is unknown.
+  void end() const {
+    if (!unknown_.empty()) say_hint(retry_command(call_, letter_, unknown_));
+  }
+
+ private:
+  int fail(const std::string& peer, const Error& error) {
+    const std::string text = error.what();
+    const bool names_peer = text.find(in_quotes(peer)) != std::string::npos;
+    const bool new_hint = hints_.insert(error.hint()).second;
+    say_error(several_ && !names_peer ? "sending to " + in_quotes(peer) + ": " + text : text,
+              new_hint ? error.hint() : "");
+    const bool is_new = std::find(unknown_.begin(), unknown_.end(), peer) == unknown_.end();
+    if (error.status() == Status::unknown_outcome && is_new) unknown_.push_back(peer);
+    return static_cast<int>(error.status());
+  }
+
+  void print_outcome(const Sent& sent) const {
+    if (json_) {
+      print(json_line(record_of(sent)));
+    } else if (sent.delivered && !sent.error) {
+      print_reply(*sent.delivered);
     }
   }
-  if (terminal) say("delivered to " + peer);
+
+  Record record_of(const Sent& sent) const {
+    return {text_field("peer", sent.peer),
+            text_field("id", letter_.id),
+            text_field("status", sent.state),
+            {"exit", std::uint64_t(status_of(sent))},
+            sent.delivered ? bytes_field("body", "data", sent.delivered->reply)
+                           : Field{"body", nullptr}};
+  }
+
+  int status_of(const Sent& sent) const {
+    constexpr unsigned kLargestOwn = 63;  // from 64 on they are ours
+    if (sent.error) return static_cast<int>(sent.error->status());
+    const unsigned rc = sent.delivered->rc;
+    const bool own = rc == 0 || (call_.has("propagate") && rc <= kLargestOwn);
+    return own ? static_cast<int>(rc) : static_cast<int>(Status::handler);
+  }
+
+  void print_reply(const Delivered& delivered) const {
+    if (several_ || call_.has("quiet")) return;
+    const bool escape = is_terminal(STDOUT_FILENO) && !is_raw(call_);
+    std::string text = escape ? escape_for_terminal(delivered.reply, "  ") : delivered.reply;
+    if (escape && text.ends_with("\n  ")) text.erase(text.size() - 3);
+    if (escape && !text.empty()) text += '\n';
+    print(text);
+  }
+
+  const Call& call_;
+  const Letter& letter_;
+  bool several_;
+  bool json_;
+  std::set<std::string> hints_;
+  std::vector<std::string> unknown_;  // peers, each once
+};
+
+// The first failing status.
+int tell(const Call& call, const Letter& letter, const Outcomes& outcomes) {
+  Report report(call, letter);
+  int status = 0;
+  for (const Sent& sent : outcomes.sent) {
+    const int own = report.add(sent);
+    if (status == 0) status = own;
+  }
+  report.end();
+  return status;
+}
+
+// One message that our user has ended before any of it left: they know.
+bool ended_in_time(const Outcomes& outcomes) {
+  const Sent& sent = outcomes.sent.front();
+  return outcomes.signal_number != 0 && outcomes.sent.size() == 1 && sent.error &&
+         sent.error->status() == Status::unavailable;
 }
 
 int run(const Call& call) {
+  constexpr std::chrono::seconds kPatience{10};
   refuse_conflicts(call);
   Letter letter;
-  letter.peer = call.arguments()[0];
   letter.id = letter_id(call.text("id"));
   letter.id_text = call.text("id").value_or(letter.id);
-  letter.retry_command = retry_command(call, letter);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);
@@ -141,21 +236,22 @@ int run(const Call& call) {
   letter.body = read_message(call);
   refuse_bad_body(call, letter.body);
 
-  const Delivered delivered = outbox.send(letter, send_time(config, time, letter.body.size()));
-  print_reply(call, letter.peer, delivered.reply);
-  if (delivered.rc == 0) return 0;
-  say_error("delivered, but the handler of " + in_quotes(letter.peer) + " failed with status " +
-                std::to_string(delivered.rc),
-            {});
-  return static_cast<int>(Status::handler);
+  const bool chosen = time || config.send_timeout();
+  const Outcomes outcomes =
+      outbox.send(letter, call.arguments(), {send_time(config, time, letter.body.size()), !chosen});
+  set_patience(kPatience);
+  const int status = ended_in_time(outcomes) ? 0 : tell(call, letter, outcomes);
+  if (outcomes.signal_number != 0) die_by_signal(outcomes.signal_number);
+  return status;
 }
 
 }  // namespace
 
 const Command kSendCommand = {
     "send",
-    "[-m TEXT | -f FILE] [-q] [-W TIME] [--id ID] [--binary] [--raw] PEER",
-    "send a message to a peer and wait for its acknowledgement",
+    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--id ID] [--binary] [--raw] "
+    "PEER...",
+    "send a message to peers and wait for their acknowledgements",
     kOptions,
     run,
 };

@@ -3,6 +3,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
+
+#include "base/clock.h"
 #include "base/file.h"
 
 namespace p2pchat {
@@ -10,6 +14,35 @@ namespace p2pchat {
 namespace {
 
 std::string program = "p2pchat";
+// A listener must not wait for whoever has stopped reading its notices.
+std::atomic<std::chrono::milliseconds> patience{std::chrono::milliseconds(0)};
+
+constexpr std::string_view kRed = "\x1b[1;31m";
+constexpr std::string_view kCyan = "\x1b[1;36m";
+
+// https://no-color.org/
+bool has_colours() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  const std::string_view terminal = variable("TERM");
+  return is_terminal(STDERR_FILENO) && variable("NO_COLOR").empty() && !terminal.empty() &&
+         terminal != "dumb";
+}
+
+std::string coloured(std::string_view word, std::string_view colour) {
+  constexpr std::string_view kPlain = "\x1b[0m";
+  if (!has_colours()) return std::string(word);
+  return std::string(colour) + std::string(word) + std::string(kPlain);
+}
+
+bool can_be_written() {
+  pollfd polled{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&polled, 1, poll_time(patience)) == 1 && (polled.revents & POLLOUT) != 0) return true;
+  patience = std::chrono::milliseconds(0);
+  return false;
+}
 
 }  // namespace
 
@@ -17,17 +50,22 @@ void name_program(std::string_view words) {
   program = words;
 }
 
+void set_patience(std::chrono::milliseconds time) {
+  patience = time;
+}
+
 void say(std::string_view line) {
-  // A listener must not wait for whoever has stopped reading its notices. One write a message, so
-  // that two threads do not mix their lines.
-  pollfd polled{STDERR_FILENO, POLLOUT, 0};
-  if (poll(&polled, 1, 0) != 1 || (polled.revents & POLLOUT) == 0) return;
-  write_all(STDERR_FILENO, std::string(line) + "\n");
+  // One write a message, so that two threads do not mix their lines.
+  if (can_be_written()) write_all(STDERR_FILENO, std::string(line) + "\n");
 }
 
 void say_error(std::string_view text, std::string_view hint) {
-  say(program + ": error: " + std::string(text));
-  if (!hint.empty()) say(program + ": hint: " + std::string(hint));
+  say(program + ": " + coloured("error:", kRed) + " " + std::string(text));
+  if (!hint.empty()) say_hint(hint);
+}
+
+void say_hint(std::string_view hint) {
+  say(program + ": " + coloured("hint:", kCyan) + " " + std::string(hint));
 }
 
 bool is_terminal(int descriptor) {

@@ -1,8 +1,11 @@
 // Everything said to people. The rules: standard error only; one line a message, lower case, no
 // full stop, what failed, the subject in quotes, why; at most one hint. Text from peers is escaped
-// by whoever puts it into a message (base/text). No other file of cmd/ writes to standard error.
+// by whoever puts it into a message (base/text). The words "error:" and "hint:" are the only thing
+// in colour, on a terminal that has colours and unless NO_COLOR is set. No other file of cmd/
+// writes to standard error.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -13,10 +16,14 @@ namespace p2pchat {
 // The words before each message: "p2pchat send".
 void name_program(std::string_view words);
 
+// How long a line waits for whoever reads it before it is dropped; not at all unless set.
+void set_patience(std::chrono::milliseconds time);
+
 // A line as it is: progress, notices, results for people.
 void say(std::string_view line);
 // "p2pchat send: error: ..." and, when there is one, "p2pchat send: hint: ...".
 void say_error(std::string_view text, std::string_view hint);
+void say_hint(std::string_view hint);
 
 bool is_terminal(int descriptor);
 

@@ -39,7 +39,9 @@ constexpr std::array kStatusTable = {
               "unsafe permissions",
               "a person must look"},
     StatusRow{"78", "no identity, or bad config (file and key named)", "fix"},
-    StatusRow{"79", "delivered, but the peer's handler failed", "look"},
+    StatusRow{"79",
+              "delivered, but the peer's handler failed (--propagate: its own status 1-63 instead)",
+              "look"},
     StatusRow{"124", "listen -W: count not reached in time", ""},
     StatusRow{"130, 143",
               "ended by SIGINT, SIGTERM after an orderly end, signal raised again (listen -k ends "

@@ -24,9 +24,15 @@ namespace p2pchat {
 
 namespace {
 
-// As they were before we changed them.
+// As it was before we raised it.
 std::optional<struct rlimit> given_descriptor_limit;
-std::optional<mode_t> given_file_mask;
+
+// As it was before settle_process().
+struct Given {
+  mode_t umask;
+  void (*on_broken_pipe)(int);
+};
+std::optional<Given> given;
 
 }  // namespace
 
@@ -51,11 +57,6 @@ std::size_t raise_descriptor_limit() {
   const rlim_t soft = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
   return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
-}
-
-void make_new_files_private() {
-  constexpr mode_t kPrivateMask = 077;
-  given_file_mask = umask(kPrivateMask);
 }
 
 SignalFd::SignalFd(std::initializer_list<int> signals) {
@@ -114,7 +115,7 @@ int become(char* const* argv, char* const* environment, const Streams& streams, 
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (given_descriptor_limit) setrlimit(RLIMIT_NOFILE, &*given_descriptor_limit);
-  if (given_file_mask) umask(*given_file_mask);
+  if (given) umask(given->umask);
   if (dup2(streams.input, STDIN_FILENO) < 0 || dup2(streams.output, STDOUT_FILENO) < 0 ||
       dup2(streams.errors, STDERR_FILENO) < 0) {
     return errno;
@@ -151,6 +152,20 @@ std::vector<std::string> environment_for(const Launch& launch) {
 
 }  // namespace
 
+std::vector<std::string> folders_in_path() {
+  constexpr const char* kDefault = "/bin:/usr/bin";
+  const char* variable = std::getenv("PATH");
+  const std::string path = variable == nullptr ? kDefault : variable;
+  std::vector<std::string> folders;
+  std::size_t begin = 0;
+  while (begin <= path.size()) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    folders.push_back(end == begin ? "." : path.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return folders;
+}
+
 int cannot_run(const std::string& program) {
   const auto problem_of = [](const std::string& path) {
     struct stat info {};
@@ -158,17 +173,12 @@ int cannot_run(const std::string& program) {
     return S_ISREG(info.st_mode) && access(path.c_str(), X_OK) == 0 ? 0 : EACCES;
   };
   if (program.find('/') != std::string::npos) return problem_of(program);
-  const char* variable = std::getenv("PATH");
-  std::string_view folders = variable != nullptr ? variable : "/bin:/usr/bin";
   int problem = ENOENT;
-  while (!program.empty()) {
-    const std::size_t colon = std::min(folders.find(':'), folders.size());
-    const std::string folder(colon == 0 ? "." : folders.substr(0, colon));
+  if (program.empty()) return problem;
+  for (const std::string& folder : folders_in_path()) {
     const int here = problem_of(folder + "/" + program);
     if (here == 0) return 0;
     if (here != ENOENT && here != ENOTDIR) problem = here;
-    if (colon == folders.size()) break;
-    folders.remove_prefix(colon + 1);
   }
   return problem;
 }
@@ -291,6 +301,38 @@ void die_by_signal(int signal_number) {
   pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
   raise(signal_number);
   std::_Exit(128 + signal_number);  // a signal whose default action does not end us
+}
+
+namespace {
+
+void unsettle_process() {
+  if (!given) return;
+  umask(given->umask);
+  std::signal(SIGPIPE, given->on_broken_pipe);
+  // POCO has blocked it before we could look.
+  sigset_t only{};
+  sigemptyset(&only);
+  sigaddset(&only, SIGPIPE);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+}
+
+}  // namespace
+
+void settle_process() {
+  constexpr mode_t kPrivateMask = 077;
+  // POCO blocks it in this thread anyway: every write is checked instead.
+  given = {umask(kPrivateMask), std::signal(SIGPIPE, SIG_IGN)};
+}
+
+void exec_program(const std::string& path, const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  unsettle_process();
+  execvp(path.c_str(), words.data());
+  const int problem = errno;
+  settle_process();
+  throw Error(Status::usage, "cannot run " + in_quotes(path) + ": " + errno_text(problem));
 }
 
 }  // namespace p2pchat

@@ -29,9 +29,6 @@ void forbid_core_dumps();
 // we were given.
 std::size_t raise_descriptor_limit();
 
-// New files are ours alone unless said otherwise; other programs get the mask that we were given.
-void make_new_files_private();
-
 // Blocks the signals in this thread (and those started after it) and makes them readable from a
 // descriptor, so that an event loop takes them like any other event. Ignored ones stay ignored.
 class SignalFd {
@@ -52,6 +49,9 @@ class SignalFd {
 
 // Throws Error{system} when there can be no more threads.
 std::thread start_thread(std::function<void()> work);
+
+// The folders of PATH as execvp(3) sees them: an empty entry is the current folder.
+std::vector<std::string> folders_in_path();
 
 // 0, or the errno for which a program that is looked up in PATH cannot be run.
 int cannot_run(const std::string& program);
@@ -111,5 +111,13 @@ class Process {
 
 // Ends this process by the signal's default action, so that a parent sees the true cause.
 [[noreturn]] void die_by_signal(int signal_number);
+
+// From here on files that we create are our user's alone, and a write to a pipe that nobody reads
+// fails instead of ending us.
+void settle_process();
+
+// Becomes another program, for which the umask and the signals are as they were before
+// settle_process(). Throws Error{usage} when it cannot be run.
+[[noreturn]] void exec_program(const std::string& path, const std::vector<std::string>& argv);
 
 }  // namespace p2pchat

@@ -41,6 +41,10 @@ std::string shell_word(std::string_view text);
 std::string ascii_lower(std::string_view text);
 bool equal_ignoring_ascii_case(std::string_view a, std::string_view b);
 
+// How many bytes have to be put in, left out, replaced or swapped with their neighbour to get from
+// one to the other (Damerau-Levenshtein, no byte being touched twice).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 // Decimal digits only, at most `max`; nothing otherwise.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text, std::uint64_t max);
 

@@ -6,13 +6,15 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -28,6 +30,7 @@ using Poco::Net::SocketAddress;
 using Poco::Net::StreamSocket;
 
 constexpr std::chrono::milliseconds kNextAttemptAfter{250};
+constexpr std::string_view kInterrupted = "interrupted";
 
 Resolved ask_resolver(const std::string& host) {
   // Not POCO's DNS, which sorts the addresses and so loses the order of RFC 6724.
@@ -56,6 +59,8 @@ int descriptor(const StreamSocket& socket) {
 // Attempts to several addresses, side by side.
 class Race {
  public:
+  explicit Race(int interrupt) : interrupt_(interrupt) {}
+
   // Returns the errno of an attempt that failed at once, 0 otherwise.
   int start(const SocketAddress& address) {
     try {
@@ -68,12 +73,15 @@ class Race {
     }
   }
 
-  // Waits until an attempt ends or the time is over. Sets `problem` for those that failed.
+  // Waits until an attempt ends, the time is over or our user interrupts. Sets `problem` for those
+  // that failed.
   std::optional<StreamSocket> wait(std::chrono::milliseconds time, int& problem) {
     std::vector<pollfd> polled;
     for (const StreamSocket& socket : running_) polled.push_back({descriptor(socket), POLLOUT, 0});
+    polled.push_back({interrupt_, POLLIN, 0});
     poll(polled.data(), polled.size(), poll_time(time));
-    for (std::size_t i = polled.size(); i-- > 0;) {
+    interrupted_ = polled.back().revents != 0;
+    for (std::size_t i = running_.size(); i-- > 0;) {
       if (polled[i].revents == 0) continue;
       StreamSocket socket = running_[i];
       running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -85,42 +93,62 @@ class Race {
   }
 
   bool idle() const { return running_.empty(); }
+  bool interrupted() const { return interrupted_; }
 
  private:
+  int interrupt_;
+  bool interrupted_ = false;
   std::vector<StreamSocket> running_;
 };
+
+enum class Waited { ready, late, interrupted };
+
+Waited wait_for(int awaited, int interrupt, const Deadline& deadline) {
+  std::array<pollfd, 2> polled = {pollfd{awaited, POLLIN, 0}, pollfd{interrupt, POLLIN, 0}};
+  while (true) {
+    const int ready = poll(polled.data(), polled.size(), poll_time(deadline.remaining()));
+    if (ready > 0) return polled[0].revents != 0 ? Waited::ready : Waited::interrupted;
+    if (deadline.passed()) return Waited::late;
+  }
+}
 
 }  // namespace
 
 // The system's resolver has no deadline: it runs beside us and is left behind when it is late.
-Resolved resolve(const std::string& host, const Deadline& deadline) {
+Resolved resolve(const std::string& host, const Deadline& deadline, int interrupt) {
   if (IPAddress literal; IPAddress::tryParse(host, literal)) return {{literal}, {}, {}};
   struct Shared {
     std::mutex mutex;
-    std::condition_variable ready;
     std::optional<Resolved> answer;
+    Fd ready{eventfd(0, EFD_CLOEXEC)};
   };
   const auto shared = std::make_shared<Shared>();
+  if (!shared->ready) return {{}, DialFailure::exhausted, errno_text(errno)};
   start_thread([shared, host] {
     Resolved answer = ask_resolver(host);
     const std::lock_guard lock(shared->mutex);
     shared->answer = std::move(answer);
-    shared->ready.notify_one();
+    eventfd_write(shared->ready.get(), 1);
   }).detach();
-  std::unique_lock lock(shared->mutex);
-  const bool answered =
-      shared->ready.wait_until(lock, deadline.at(), [&] { return shared->answer.has_value(); });
-  if (!answered) return {{}, DialFailure::unreachable, "name resolution took too long"};
+  switch (wait_for(shared->ready.get(), interrupt, deadline)) {
+    case Waited::late:
+      return {{}, DialFailure::unreachable, "name resolution took too long"};
+    case Waited::interrupted:
+      return {{}, DialFailure::unreachable, std::string(kInterrupted)};
+    case Waited::ready:
+      break;
+  }
+  const std::lock_guard lock(shared->mutex);
   return *std::move(shared->answer);
 }
 
-Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline) {
+Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline, int interrupt) {
   const auto began = Deadline::Clock::now();
-  const Resolved resolved = resolve(host, deadline);
+  const Resolved resolved = resolve(host, deadline, interrupt);
   if (resolved.failure != DialFailure::none) return {{}, resolved.failure, resolved.why, {}};
   const auto resolving =
       std::chrono::duration_cast<std::chrono::microseconds>(Deadline::Clock::now() - began);
-  Race race;
+  Race race(interrupt);
   int problem = ETIMEDOUT;
   auto next = resolved.addresses.begin();
   while (!deadline.passed() && (next != resolved.addresses.end() || !race.idle())) {
@@ -140,6 +168,9 @@ Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadlin
       Fd own(fcntl(descriptor(*socket), F_DUPFD_CLOEXEC, 0));
       if (own) return {std::move(own), {}, {}, resolving};
       problem = errno;
+    }
+    if (race.interrupted()) {
+      return {{}, DialFailure::unreachable, std::string(kInterrupted), resolving};
     }
   }
   const bool ours =

@@ -32,12 +32,15 @@ struct Resolved {
   std::string why;
 };
 
-// Never waits beyond the deadline, whatever the resolver does.
-Resolved resolve(const std::string& host, const Deadline& deadline);
+// Never waits beyond the deadline, whatever the resolver does. `interrupt`, if there is one, ends
+// it when it becomes readable; nothing is read from it.
+Resolved resolve(const std::string& host, const Deadline& deadline, int interrupt = -1);
 
 // host: IPv4 address, IPv6 address without brackets, or a name. Addresses are tried in the
 // resolver's order, a new one each 250 ms or as soon as the last has failed (RFC 8305); the first
-// that answers is taken. Never waits beyond the deadline, whatever the resolver does.
-Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline);
+// that answers is taken. Never waits beyond the deadline, whatever the resolver does. `interrupt`:
+// as above.
+Dialed dial(const std::string& host, std::uint16_t port, const Deadline& deadline,
+            int interrupt = -1);
 
 }  // namespace p2pchat

@@ -80,7 +80,7 @@ Line connect_through(const Contact& contact) {
 
 }  // namespace
 
-Line connect(const Contact& contact, const Deadline& deadline) {
+Line connect(const Contact& contact, const Deadline& deadline, int interrupt) {
   if (!contact.via.empty()) return connect_through(contact);
   if (contact.addresses.empty()) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
@@ -93,7 +93,7 @@ Line connect(const Contact& contact, const Deadline& deadline) {
     const Deadline share(deadline.remaining() / static_cast<std::int64_t>(left--));
     const auto address = read_address_argument(text);
     if (!address) throw Error(Status::internal, "a stored address is none: " + in_quotes(text));
-    Dialed dialed = dial(address->host, address->port, share);
+    Dialed dialed = dial(address->host, address->port, share, interrupt);
     if (dialed.socket) return {std::move(dialed.socket), text, dialed.resolving};
     if (!first_error) first_error = dial_error(contact, text, dialed);
   }
@@ -122,8 +122,8 @@ std::string no_answer(const std::string& name, const std::string& address, const
 }
 
 std::string ask_keys(const Line& line, const std::string& name, const Deadline& deadline,
-                     Status lost) {
-  Exchanged end = ask(line, kKeysRequest, deadline);
+                     Status lost, int interrupt) {
+  Exchanged end = ask(line, kKeysRequest, deadline, interrupt);
   switch (end.end) {
     case ExchangeEnd::answered:
     case ExchangeEnd::implausible:

@@ -53,18 +53,18 @@ class Line {
 // True when the command has a place for an address: %h or %p.
 bool names_address(const std::string& via);
 
-// Throws Error{no_host} or Error{unavailable}, with the address and the reason.
-Line connect(const Contact& contact, const Deadline& deadline);
+// Throws Error{no_host} or Error{unavailable}, with the address and the reason. `interrupt`, here
+// and below: see net/dial.h and net/exchange.h.
+Line connect(const Contact& contact, const Deadline& deadline, int interrupt = -1);
 
-// Sends the frame and waits for the reply's; the caller judges how it ended. `interrupt`: see
-// net/exchange.h.
+// Sends the frame and waits for the reply's; the caller judges how it ended.
 Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline,
               int interrupt = -1);
 
 // Connects, asks `keys` and returns the reply's frame. Throws also for an exchange without one;
 // `lost` is the status for an answer that did not come.
 std::string ask_keys(const Line& line, const std::string& name, const Deadline& deadline,
-                     Status lost);
+                     Status lost, int interrupt = -1);
 
 // The text for an exchange that ended without an answer.
 std::string no_answer(const std::string& name, const std::string& address, const Exchanged& end);

@@ -82,6 +82,28 @@ Outcome outcome_of(ReplyRow row) {
                                      : found->outcome;
 }
 
+// What a p2pchat listener reports, after the conventions of the shell and of timeout(1).
+std::string handler_failure(unsigned rc) {
+  constexpr unsigned kSignalBase = 128;
+  constexpr unsigned kLargestSignal = 64;
+  switch (rc) {
+    case 124:
+      return "ran out of time";
+    case 125:
+      return "wrote too much";
+    case 127:
+      return "could not be run";
+    case 255:
+      return "was interrupted";
+    default:
+      break;
+  }
+  if (rc > kSignalBase && rc <= kSignalBase + kLargestSignal) {
+    return "was ended by signal " + std::to_string(rc - kSignalBase);
+  }
+  return "failed with status " + std::to_string(rc);
+}
+
 Error error_of(const Reply& reply, const Correspondent& peer) {
   const std::string name = in_quotes(peer.name);
   if (reply.row == ReplyRow::ack) return error_of_ack(*reply.ack, peer);

@@ -29,6 +29,10 @@ struct Correspondent {
   std::string own_id;       // our IK
 };
 
+// What became of a handler that ended with this rc, which is not 0; as the end of a sentence about
+// it: "failed with status 3".
+std::string handler_failure(unsigned rc);
+
 // The error to end with after a reply that is not the wished one.
 Error error_of(const Reply& reply, const Correspondent& peer);
 

@@ -35,7 +35,7 @@ SQLite::Database opened(const std::string& path) {
 }  // namespace
 
 Database::Database(const std::string& path, const std::string& lock_path, Durability durability)
-    : path_(path), sqlite_(opened(path)) {
+    : path_(path), patience_(kPatience), sqlite_(opened(path)) {
   guarded([&] {
     // Checkpointing and unlinking the log at every close would cost a short command three syncs,
     // and change a database that is refused below.
@@ -58,8 +58,17 @@ void Database::set_durability(Durability durability) {
 }
 
 void Database::set_patience(std::chrono::milliseconds patience) {
-  const auto most = std::min(patience, kPatience);
-  guarded([&] { sqlite_.setBusyTimeout(static_cast<int>(most.count())); });
+  patience_ = std::min(patience, kPatience);
+  guarded([&] { sqlite_.setBusyTimeout(static_cast<int>(patience_.count())); });
+}
+
+void Database::begin(const Deadline& deadline) {
+  guarded([&] {
+    sqlite_.setBusyTimeout(static_cast<int>(deadline.remaining().count()));
+    const int result = sqlite_.tryExec("BEGIN IMMEDIATE");
+    sqlite_.setBusyTimeout(static_cast<int>(patience_.count()));
+    if (result != SQLITE_OK) throw SQLite::Exception(sqlite_.getHandle(), result);
+  });
 }
 
 void Database::scrub_log() {
@@ -117,11 +126,15 @@ void Database::migrate(const std::string& lock_path) {
 
 namespace {
 // One for the process: it has one state folder.
-std::mutex write_turn;
+std::timed_mutex write_turn;
 }  // namespace
 
-WriteTransaction::WriteTransaction(Database& database) : database_(database), turn_(write_turn) {
-  database_.guarded([&] { database_.sqlite().exec("BEGIN IMMEDIATE"); });
+WriteTransaction::WriteTransaction(Database& database)
+    : database_(database), turn_(write_turn, std::defer_lock) {
+  const Deadline deadline(database.patience());
+  // Without a turn the writer before us has kept it so long: SQLite says so.
+  turn_.try_lock_until(deadline.at());
+  database_.begin(deadline);
 }
 
 WriteTransaction::~WriteTransaction() {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace p2pchat {
@@ -32,8 +33,12 @@ class Database {
 
   // Not inside a transaction.
   void set_durability(Durability durability);
-  // How long to wait for another writer, at most; 10 s unless said otherwise.
+  // How long to wait for other writers, at most; 10 s unless said otherwise.
   void set_patience(std::chrono::milliseconds patience);
+  std::chrono::milliseconds patience() const { return patience_; }
+
+  // BEGIN IMMEDIATE, for WriteTransaction.
+  void begin(const Deadline& deadline);
 
   // Takes what was deleted out of the log as well. Only tries: another reader may need it.
   void scrub_log();
@@ -57,11 +62,13 @@ class Database {
   void migrate(const std::string& lock_path);
 
   std::string path_;
+  std::chrono::milliseconds patience_;
   SQLite::Database sqlite_;
 };
 
 // BEGIN IMMEDIATE, so that the busy timeout is honoured; rolled back unless committed. Threads of
-// this process queue on a mutex instead of SQLite's polling.
+// this process queue on a mutex instead of SQLite's polling, and the database's patience is for
+// both waits together.
 class WriteTransaction {
  public:
   explicit WriteTransaction(Database& database);
@@ -73,7 +80,7 @@ class WriteTransaction {
 
  private:
   Database& database_;
-  std::unique_lock<std::mutex> turn_;
+  std::unique_lock<std::timed_mutex> turn_;
   bool open_ = true;
 };
 

@@ -72,6 +72,9 @@ def serve_tls(connection, options):
 
 
 def serve_silence(connection, options):
+    """Only prints that it has a request."""
+    if read_frame(connection).endswith(b"\0"):
+        print("request", flush=True)
     while connection.recv(65536):
         pass
 
@@ -115,6 +118,49 @@ def serve_close_after_request(connection, options):
 def serve_reset_after_request(connection, options):
     read_frame(connection)
     reset_on_close(connection)
+
+
+class Gathering:
+    """Connections that are kept open together, and how many there were at most."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.held = []
+        self.count = self.most = 0
+
+    def hold(self, connection):
+        with self.changed:
+            self.held.append(connection)
+            self.count += 1
+            self.most = max(self.most, len(self.held))
+            self.changed.notify_all()
+
+    def enough(self, options):
+        return len(self.held) == options.together or self.count == options.count
+
+    def let_go(self, options):
+        """The latest first; each as soon as there are enough again, or no more to come."""
+        for _ in range(options.count):
+            with self.changed:
+                self.changed.wait_for(lambda: self.held and self.enough(options))
+                # Whoever opens more at once than it should has the time to do so.
+                self.changed.wait_for(lambda: len(self.held) > options.together, 0.1)
+                connection = self.held.pop()
+            connection.close()
+        with open(f"{options.save}/most", "w", encoding="ascii") as file:
+            file.write(f"{self.most}\n")
+
+
+gathering = Gathering()
+
+
+def serve_gathering(connection, options):
+    """Takes a request and keeps the connection until there are --together of them, or --count have
+    come in all; then closes one for each that comes. At the end --save/most says how many there
+    were at once."""
+    read_frame(connection)
+    kept = connection.dup()
+    gathering.hold(kept)
 
 
 def serve_file(connection, options):
@@ -190,6 +236,7 @@ SERVERS = {
     "close-after-request": serve_close_after_request,
     "reset-after-request": serve_reset_after_request,
     "file": serve_file,
+    "gathering": serve_gathering,
     "proxy": serve_proxy,
 }
 
@@ -205,6 +252,8 @@ def serve(options):
             except OSError:
                 pass  # the client went away: its business
 
+    if options.kind == "gathering":
+        threading.Thread(target=gathering.let_go, args=(options,), daemon=True).start()
     listener = socket.create_server(("127.0.0.1", options.port), backlog=256)
     print(listener.getsockname()[1], flush=True)
     while True:
@@ -379,6 +428,8 @@ def arguments():
     tool.add_argument("--after", default="")
     tool.add_argument("--twice", action="store_true")
     tool.add_argument("--hold", action="store_true")
+    tool.add_argument("--together", type=int)
+    tool.add_argument("--count", type=int)
 
     tool = tools.add_parser("raw")
     tool.set_defaults(run=raw)

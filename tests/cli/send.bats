@@ -374,18 +374,342 @@ END
   done <<'END'
 -m hi
 -m hi -f file alice
--m hi alice carol
+-m hi -m hi --frobnicate alice carol
 -m
 --frobnicate -m hi alice
 -x alice
 END
 }
 
-@test "send: words behind the name are 64 with a hint at -m" {
-  expect 64 bob send alice hello
+@test "send: words behind the name on a terminal are 64 with a hint at -m" {
+  expect 64 peer_py pty --fds 0 "$BIN" --home "$FOLDER/bob" send alice hello
   assert_stdout
-  assert_stderr "p2pchat send: error: too many arguments: 'hello'" \
+  assert_stderr "p2pchat send: error: no message: standard input is a terminal" \
     "p2pchat send: hint: to send text from the command line, use -m"
+}
+
+# ---- several peers
+
+# alice and carol listen and know bob, who knows both. Sets ALICE and CAROL to their processes.
+three_friends() {
+  start_listen alice -k "$@"
+  ALICE="$PID"
+  befriend bob alice
+  start_listen carol -k "$@"
+  CAROL="$PID"
+  befriend bob carol
+  carol peers accept "$(fingerprint bob)" --as bob >/dev/null
+}
+stop() {
+  kill -TERM "$1"
+  ended 0 "$1"
+}
+outcomes() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE direction = 'out' ORDER BY id"; }
+
+@test "send PEER...: each gets the message, and success is silence whatever they reply" {
+  three_friends --reply thanks
+  expect 0 bob send -m hi alice carol
+  assert_silent
+  from_pipe() { printf 'one\ntwo\n' | bob send carol alice; }
+  expect 0 from_pipe
+  assert_silent
+  stop "$ALICE"
+  stop "$CAROL"
+  assert_stream "$FOLDER/alice.out" hi one two
+  assert_stream "$FOLDER/carol.out" hi one two
+}
+
+@test "send PEER...: on a terminal each delivery is said, and no reply is shown" {
+  three_friends --reply thanks
+  expect 0 peer_py pty --fds 1,2 "$BIN" --home "$FOLDER/bob" send -m hi alice carol
+  assert_stdout 'delivered to alice' 'delivered to carol'
+}
+
+@test "send PEER...: one unknown name is 67, nobody gets anything and standard input is not read" {
+  listening -k
+  printf 'first\n' >"$FOLDER/input"
+  {
+    expect 67 bob send alice nobody alice
+    read -r rest
+  } <"$FOLDER/input"
+  assert_stdout
+  assert_stderr "p2pchat send: error: unknown peer 'nobody'" \
+    "p2pchat send: hint: p2pchat register nobody HOST[:PORT]"
+  assert_equal "$rest" first
+  assert_received
+}
+
+@test "send PEER...: who is named twice, in any case, gets one message" {
+  three_friends
+  expect 0 bob send -m hi alice ALICE carol alice
+  assert_silent
+  stop "$ALICE"
+  stop "$CAROL"
+  assert_stream "$FOLDER/alice.out" hi
+  assert_stream "$FOLDER/carol.out" hi
+}
+
+@test "send PEER...: errors name their peer and stand in the order of the arguments" {
+  three_friends
+  alice_port="$(bob peers show alice | grep -o '127.0.0.1:[0-9]*' | head -n 1)"
+  alice peers remove bob
+  stop "$CAROL"
+  expect 69 bob send -m hi carol alice carol
+  assert_stdout
+  unreachable="p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  assert_stderr "$unreachable" \
+    "p2pchat send: error: 'alice' does not know this node or could not open the message" \
+    "p2pchat send: hint: p2pchat register alice" \
+    "$unreachable"
+  expect 77 bob send -m hi alice carol
+  assert_stdout
+}
+
+@test "send PEER...: the status is the first that is not 0, and the others have the message" {
+  three_friends
+  stop "$CAROL"
+  expect 69 bob send -m hi alice carol
+  assert_stderr "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  stop "$ALICE"
+  assert_stream "$FOLDER/alice.out" hi
+}
+
+@test "send PEER...: one command repeats all whose outcome is unknown, under one id" {
+  three_friends
+  carol_port="$PORT"
+  stop "$ALICE"
+  alice_port="$(sed -n 's/.*:\([0-9]*\)$/\1/p' "$FOLDER/alice.err" | head -n 1)"
+  stop "$CAROL"
+  start_server close-after-request --port "$alice_port"
+  start_server close-after-request --port "$carol_port"
+  expect 74 bob send -m hi alice carol alice
+  assert_stdout
+  assert_equal "$(wc -l <"$ERR")" 4
+  mapfile -t lines <"$ERR"
+  [[ "${lines[0]}" =~ "of message '"([A-Za-z0-9_-]{22})"' is unknown"$ ]]
+  id="${BASH_REMATCH[1]}"
+  assert_contains "${lines[0]}" "no answer from 'alice' "
+  assert_match "${lines[1]}" "no answer from 'carol' .* of message '$id' is unknown$"
+  assert_equal "${lines[2]}" "${lines[0]}"
+  assert_equal "${lines[3]}" \
+    "p2pchat send: hint: to retry safely: p2pchat --home $FOLDER/bob send --id $id -m hi alice carol"
+  assert_equal "$(outcomes)" $'unknown\nunknown'
+}
+
+@test "send PEER...: a signal ends all of them, says what is known, and ends it" {
+  three_friends
+  carol_port="$PORT"
+  stop "$CAROL"
+  start_server silence --port "$carol_port"
+  start_command send "$BIN" --home "$FOLDER/bob" send --id all -m hi carol alice
+  both_recorded() { [[ "$(outcomes | sort)" == $'acked\nunknown' ]]; }
+  wait_until both_recorded
+  wait_until has_line "$FOLDER/server.said" request
+  kill -INT "$PID"
+  ended 130 "$PID"
+  read_streams
+  assert_stdout
+  assert_stderr \
+    "p2pchat send: error: no answer from 'carol' (127.0.0.1:$carol_port): interrupted; the outcome of message 'all' is unknown" \
+    "p2pchat send: hint: to retry safely: p2pchat --home $FOLDER/bob send --id all -m hi carol"
+  both_recorded
+  stop "$ALICE"
+  assert_stream "$FOLDER/alice.out" hi
+}
+
+@test "send: ended by a signal while it connects, it has nothing to say" {
+  listening -k
+  stop_listen
+  start_server full --port "$PORT"
+  connecting() { grep -c ":$(printf %04X "$PORT") 02 " /proc/net/tcp || true; } # 02: SYN sent
+  before="$(connecting)"
+  connects() { (($(connecting) > before)); }
+  start_command send "$BIN" --home "$FOLDER/bob" send -m hi alice
+  wait_until connects
+  kill -TERM "$PID"
+  ended 143 "$PID"
+  read_streams
+  assert_silent
+  assert_equal "$(outcomes)" ""
+}
+
+# ---- objects
+
+# eve is a peer of another make (tests/peer/p2ppeer.py), whom bob knows. serve_eve OPTIONS...: how
+# she answers; sets PID.
+PEER=(/usr/bin/python3 "$REPOSITORY/tests/peer/p2ppeer.py")
+meet_eve() {
+  /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null || skip "python3-jwcrypto is not installed"
+  [[ -e "$BATS_FILE_TMPDIR/eve" ]] || "${PEER[@]}" keygen "$BATS_FILE_TMPDIR/eve" >/dev/null
+  cp -a "$BATS_FILE_TMPDIR/eve" "$FOLDER/eve"
+  serve_eve 0
+  bob register eve "127.0.0.1:$EVE" --as bob >/dev/null 2>&1
+  stop_eve
+}
+serves_or_ended() { has_line "$2" '^[0-9]' || has_ended "$1"; }
+serve_eve() { # PORT OPTIONS...
+  start_command eve "${PEER[@]}" serve "$FOLDER/eve" "$@"
+  wait_until serves_or_ended "$PID" "$OUT"
+  EVE="$(<"$OUT")"
+}
+stop_eve() {
+  kill -KILL "$PID"
+  ended 137 "$PID"
+}
+
+@test "send --json: an object for each peer, in the order of the arguments" {
+  three_friends --raw --reply $'th\xc3\xa4nks \e[31m'
+  stop "$CAROL"
+  expect 69 bob send --json --id golden -m hi carol alice CAROL
+  id="$(jti golden)"
+  unreachable='{"peer":"carol","id":"'"$id"'","status":"untaken","exit":69,"body":null}'
+  assert_stdout "$unreachable" \
+    '{"peer":"alice","id":"'"$id"'","status":"acked","exit":0,"body":"thänks \u001b[31m"}' \
+    "$unreachable"
+  error="p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  assert_stderr "$error" "$error"
+}
+
+@test "send --json: with one peer as well; an empty reply is an empty body" {
+  listening -k
+  expect 0 bob send --json --id golden -m hi alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti golden)"'","status":"acked","exit":0,"body":""}'
+  assert_stderr
+  expect 65 bob send --json --id golden -m other alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti golden)"'","status":"failed","exit":65,"body":null}'
+  assert_stderr "p2pchat send: error: the id 'golden' has carried another message to 'alice'"
+  stop_listen
+  start_server close-after-request --port "$PORT"
+  expect 74 bob send --json --id lost -m hi alice
+  assert_stdout '{"peer":"alice","id":"'"$(jti lost)"'","status":"unknown","exit":74,"body":null}'
+  assert_contains "$stderr" "send --id lost --json -m hi alice"
+}
+
+@test "send --json: a reply that is not UTF-8 is data; a handler that failed is 79" {
+  meet_eve
+  serve_eve "$EVE" --reply $'\xff\xfe' --rc 3
+  expect 79 bob send --json --id one -m hi eve
+  assert_stdout '{"peer":"eve","id":"'"$(jti one)"'","status":"acked","exit":79,"data":"//4="}'
+  stop_eve
+}
+
+@test "send --json: what fails before anything is tried prints no object" {
+  expect 67 bob send --json -m hi nobody
+  assert_refusal send "unknown peer 'nobody'"
+  expect 65 bob send --json -m $'\xff' alice
+  assert_refusal send "the message is not UTF-8"
+  expect 64 bob send --json -q -m hi alice
+  assert_refusal send "--json and -q exclude each other"
+}
+
+@test "send --json: a stdout that cannot be written is 71 and says who has the message" {
+  three_friends
+  stop "$CAROL"
+  why="cannot write to standard output: no space left on device"
+  refused() { bob send --json -m one alice carol >/dev/full; }
+  expect 71 refused
+  assert_stdout
+  assert_stderr "p2pchat send: error: acknowledged by 'alice', but $why" \
+    "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  refused() { bob send --json -m two alice >&-; }
+  expect 71 refused
+  assert_refusal send "acknowledged by 'alice', but cannot write to standard output: bad file descriptor"
+  stop "$ALICE"
+  assert_stream "$FOLDER/alice.out" one two
+}
+
+# ---- handlers
+
+@test "send: how the peer's handler has failed is said, and is 79; the reply comes all the same" {
+  meet_eve
+  while read -r rc words; do
+    serve_eve "$EVE" --rc "$rc" --reply "so far"
+    expect 79 bob send -m hi eve
+    assert_equal "$stdout" "so far"
+    assert_stderr "p2pchat send: error: delivered, but the handler of 'eve' $words"
+    stop_eve
+  done <<'END'
+3 failed with status 3
+125 wrote too much
+143 was ended by signal 15
+END
+}
+
+@test "send --propagate: exits with the status of the peer's handler from 1 to 63, else 79" {
+  meet_eve
+  while read -r rc status words; do
+    serve_eve "$EVE" --rc "$rc"
+    expect "$status" bob send --propagate -m hi eve
+    assert_refusal send "delivered, but the handler of 'eve' $words"
+    expect "$status" bob send --propagate --json --id "$rc" -m hi eve
+    assert_match "$stdout" '"status":"acked","exit":'"$status"',"body":""}$'
+    stop_eve
+  done <<'END'
+1 1 failed with status 1
+63 63 failed with status 63
+64 79 failed with status 64
+124 79 ran out of time
+127 79 could not be run
+137 79 was ended by signal 9
+255 79 was interrupted
+END
+  serve_eve "$EVE"
+  expect 0 bob send --propagate -m hi eve
+  assert_silent
+  stop_eve
+}
+
+@test "send --propagate: with several peers, the first status that is not 0" {
+  listening -k
+  meet_eve
+  serve_eve "$EVE" --rc 5
+  expect 5 bob send --propagate -m hi alice eve
+  assert_refusal send "delivered, but the handler of 'eve' failed with status 5"
+}
+
+# many_peers COUNT: bob knows so many peers, all at $SERVER_PORT: peer1, peer2 and so on.
+many_peers() {
+  /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null || skip "python3-jwcrypto is not installed"
+  local card number=0 cards="$BATS_FILE_TMPDIR/cards"
+  [[ -e "$cards" ]] || /usr/bin/python3 "$REPOSITORY/tests/peer/make_peers.py" 40 >"$cards"
+  while read -r card; do
+    bob register "peer$((++number))" "127.0.0.1:$SERVER_PORT" --card - <<<"$card" >/dev/null 2>&1
+  done < <(head -n "$1" "$cards")
+  ((number == $1))
+}
+
+@test "send -W: bounds the wait for a locked state for all peers together, and each is named" {
+  start_server silence
+  many_peers 34
+  start_command lock /usr/bin/python3 "$PEER_PY" lock "$FOLDER/bob/state.db"
+  wait_until has_line "$OUT" locked
+  expect 71 timeout 8 "$BIN" --home "$FOLDER/bob" send -W 1 -m hi peer{1..34}
+  assert_match "$stderr" "^p2pchat send: error: sending to 'peer1': cannot use the state in '$FOLDER/bob/state.db': locked by another process for too long"
+  assert_equal "$(grep -c "'peer[0-9]*'" "$ERR")" 34
+}
+
+@test "send PEER...: at most 32 exchanges at once, outcomes in the order of the names" {
+  start_server gathering --together 32 --count 40 --save "$FOLDER"
+  many_peers 40
+  bob peers remove alice
+  every_peer() { bob peers --names -z | within_limits xargs -0 "$BIN" --home "$FOLDER/bob" send -m hi; }
+  expect 123 every_peer # xargs: the command has failed
+  wait_until has_line "$FOLDER/most" .
+  assert_equal "$(<"$FOLDER/most")" 32
+  assert_stdout
+  sed -n "s/.* error: .*'\(peer[0-9]*\)' .*outcome.*/\1/p" "$ERR" >"$FOLDER/told"
+  bob peers --names >"$FOLDER/wanted"
+  assert_same_bytes "$FOLDER/told" "$FOLDER/wanted"
+  assert_equal "$(grep -c 'hint: to retry safely: ' "$ERR")" 1
+}
+
+@test "send -W: with several peers it is the time of all of them together" {
+  start_server silence
+  many_peers 34
+  expect 74 bob send -W 1 -m hi peer{1..34}
+  assert_equal "$(grep -c ": no answer in time; the outcome of message " "$ERR")" 32
+  assert_equal "$(grep -c "error: not sent to 'peer3[34]': no time was left$" "$ERR")" 2
+  assert_equal "$(wc -l <"$ERR")" 35
 }
 
 @test "send: a text or a file name may begin with a hyphen" {
@@ -513,8 +837,7 @@ start_unanswered() {
   stop_server
   start_server silence --port "$PORT"
   start_command send "$BIN" --home "$FOLDER/bob" send "$@" alice
-  recorded() { [[ "$(sqlite3 "$FOLDER/bob/state.db" 'SELECT count(*) FROM messages')" == 1 ]]; }
-  wait_until recorded
+  wait_until has_line "$FOLDER/server.said" request
 }
 
 @test "send: ended by a signal, it says the id and the command that retries, and ends by it" {

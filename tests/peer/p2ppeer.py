@@ -475,7 +475,7 @@ class Node:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        reply = options.reply.encode()
+        reply = os.fsencode(options.reply)
         ids[name_of] = {"hash": content, "exp": claims["exp"], "body": base64url_encode(reply), "rc": options.rc}
         return "ok", reply, options.rc
 

@@ -302,7 +302,7 @@ TEST_CASE("process: its standard error is ours unless we read it") {
 TEST_CASE("process: it gets the file mask that we were given") {
   CHECK(holds_in_child([] {
     umask(027);
-    make_new_files_private();
+    settle_process();
     return output_of({"/bin/sh", "-c", "umask"}) == "0027\n";
   }));
 }
@@ -315,6 +315,60 @@ TEST_CASE("process: whether a program can be run is known before") {
   CHECK(cannot_run("") == ENOENT);
   CHECK(cannot_run("/etc/passwd") == EACCES);
   CHECK(cannot_run("/bin") == EACCES);
+}
+
+namespace {
+
+// The exit status of this script, which a settled process becomes.
+int status_as_program(const std::string& script) {
+  const int status = wait_status_of([&] {
+    settle_process();
+    exec_program("/bin/sh", {"sh", "-c", script});
+    return false;
+  });
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("process: it becomes another program, whose exit status is its own") {
+  CHECK(status_as_program("exit 7") == 7);
+  CHECK(status_as_program("test \"$0\" = sh") == 0);
+}
+
+TEST_CASE("process: a settled process makes private files and outlives its readers") {
+  CHECK(holds_in_child([] {
+    settle_process();
+    struct sigaction present {};
+    sigaction(SIGPIPE, nullptr, &present);
+    return umask(0) == 077 && present.sa_handler == SIG_IGN;
+  }));
+}
+
+TEST_CASE("process: the program that it becomes has the umask and the signals that we were given") {
+  CHECK(holds_in_child([] {
+    umask(027);
+    std::signal(SIGPIPE, SIG_DFL);
+    return status_as_program("test $(umask) = 0027 && kill -PIPE $$") == -1;
+  }));
+  CHECK(holds_in_child([] {
+    std::signal(SIGPIPE, SIG_IGN);
+    return status_as_program("kill -PIPE $$; exit 5") == 5;
+  }));
+}
+
+TEST_CASE("process: what it cannot become is said, and it goes on as before") {
+  CHECK(holds_in_child([] {
+    settle_process();
+    try {
+      exec_program("/nonexistent/program", {"program"});
+    } catch (const Error& error) {
+      return error.status() == Status::usage && umask(0) == 077 &&
+             error.what() ==
+                 std::string("cannot run '/nonexistent/program': no such file or directory");
+    }
+    return false;
+  }));
 }
 
 }  // namespace p2pchat

@@ -115,6 +115,24 @@ TEST_CASE("text: only ASCII letters change their case") {
   CHECK_FALSE(equal_ignoring_ascii_case("[", "{"));
 }
 
+TEST_CASE("text: the distance of two words is the number of slips between them") {
+  const auto [a, b, distance] = GENERATE(table<std::string, std::string, std::size_t>({
+      {"", "", 0},
+      {"send", "send", 0},
+      {"", "send", 4},
+      {"sen", "send", 1},
+      {"sennd", "send", 1},
+      {"sent", "send", 1},
+      {"sned", "send", 1},
+      {"esdn", "send", 2},
+      {"ca", "abc", 3},
+      {"regsiter", "register", 1},
+      {"kitten", "sitting", 3},
+  }));
+  CHECK(edit_distance(a, b) == distance);
+  CHECK(edit_distance(b, a) == distance);
+}
+
 TEST_CASE("text: a number is digits, up to its limit") {
   CHECK(parse_unsigned("0", 0) == 0U);
   CHECK(parse_unsigned("007", 9) == 7U);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <catch2/catch.hpp>
@@ -129,6 +130,15 @@ TEST_CASE("dial: resolving a name ends at the deadline too") {
   const Dialed line = dial("localhost", 4040, Deadline(0ms));
   CHECK_FALSE(line.socket);
   CHECK(line.failure == DialFailure::unreachable);
+}
+
+TEST_CASE("dial: our user may interrupt it") {
+  const DeafPort deaf;
+  const Fd interrupt(eventfd(1, EFD_CLOEXEC));
+  const Dialed line = dial("127.0.0.1", deaf.port(), Deadline(kPatience), interrupt.get());
+  CHECK_FALSE(line.socket);
+  CHECK(line.failure == DialFailure::unreachable);
+  CHECK(line.why == "interrupted");
 }
 
 }  // namespace p2pchat

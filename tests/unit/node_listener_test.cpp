@@ -54,11 +54,10 @@ struct Fixture {
         alice.trust(Who::bob, "bob", address);
       }
     }
-    Letter letter;
-    letter.peer = "bob";
-    letter.body = body;
-    letter.id = id;
-    return Outbox(alice.home(), Config::load(alice.home())).send(letter, kPatience);
+    Outbox outbox(alice.home(), Config::load(alice.home()));
+    const Sent sent = outbox.send({body, id, id}, {"bob"}, {kPatience}).sent.front();
+    if (sent.error) throw Error(*sent.error);
+    return *sent.delivered;
   }
 
   Registered introduce(const std::string& address) {
@@ -299,15 +298,9 @@ TEST_CASE_METHOD(Fixture, "listener: many at once are each stored, acknowledged 
     senders.emplace_back([&, sender] {
       Outbox outbox(alice.home(), Config::load(alice.home()));
       for (std::size_t i = 0; i < kEach; ++i) {
-        Letter letter;
-        letter.peer = "bob";
-        letter.body = std::to_string(sender * kEach + i);
-        letter.id = new_message_id();
-        try {
-          outbox.send(letter, kPatience);
-        } catch (const Error&) {
-          ++failures;
-        }
+        const std::string id = new_message_id();
+        const Letter letter{std::to_string(sender * kEach + i), id, id};
+        if (outbox.send(letter, {"bob"}, {kPatience}).sent.front().error) ++failures;
       }
     });
   }

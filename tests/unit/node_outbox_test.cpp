@@ -1,12 +1,11 @@
 #include "node/outbox.h"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 
-#include "base/clock.h"
+#include "base/process.h"
 #include "node/identity.h"
 #include "protocol/claims.h"
-#include "store/messages.h"
-#include "store/peers.h"
 #include "test_home.h"
 
 namespace p2pchat {
@@ -15,360 +14,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A statement of Bob's that is as much newer than what Alice has, with the same encryption key.
-std::string bob_says(std::uint64_t seq_ahead, std::uint64_t life = 14 * kSecondsPerDay) {
-  const KeyStatement stored = current_statement(Who::bob);
-  return make_key_statement(bob_identity(), bob_encryption().public_key(), stored.seq + seq_ahead,
-                            stored.iat, stored.iat + life)
-      .token;
-}
-
-// Alice sends to whatever answers for Bob.
 struct Fixture {
-  // Bob's address becomes that of `peer`.
-  Delivered send(ScriptedPeer& peer, const std::string& body = "hello") {
-    know_bob(peer.address());
-    return send_to(peer.address(), body);
-  }
-
-  Delivered send_to(const std::string& address, const std::string& body = "hello",
-                    std::chrono::milliseconds time = kPatience) {
-    know_bob(address);
-    Letter letter;
-    letter.peer = "bob";
-    letter.body = body;
-    letter.id = id;
-    letter.id_text = "my id";
-    letter.retry_command = "the same again";
+  Outcomes send(const std::vector<std::string>& names) {
     const Config config = Config::load(home.home());
-    return Outbox(home.home(), config).send(letter, time);
+    return Outbox(home.home(), config).send(letter, names, {kPatience});
   }
-
-  void know_bob(const std::string& address) {
-    if (auto row = peers.by_name("bob")) {
-      row->typed_address = address;
-      peers.update(*row);
-    } else {
-      home.trust(Who::bob, "bob", address);
-    }
-  }
-
-  std::optional<MessageRow> record() {
-    return messages.find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});
-  }
-  // What became of the message.
-  MessageState outcome() {
-    const auto row = record();
-    REQUIRE(row);
-    return row->state;
-  }
-
-  std::string stored_statement() { return peers.by_name("bob")->statement; }
 
   TestHome home{Who::alice};
-  Database database = home.state();
-  Peers peers{database};
-  Messages messages{database};
-  std::string id = new_message_id();
+  Letter letter{"hello", new_message_id(), "my id"};
 };
 
-ScriptedPeer::Script acking(AckStatus status, const std::string& body = {}, unsigned rc = 0,
-                            const std::string& keys = {}) {
-  return [=](const Incoming& request) { return ack_of_bob(request.frame, status, body, rc, keys); };
-}
-
-ScriptedPeer::Script saying(const std::string& reply) {
-  return [reply](const Incoming&) { return reply; };
-}
-
 }  // namespace
-
-TEST_CASE_METHOD(Fixture, "outbox: an acknowledged message is delivered, with its reply") {
-  const AckStatus status = GENERATE(AckStatus::ok, AckStatus::dup);
-  ScriptedPeer bob(acking(status, "a reply", 3));
-  const Delivered delivered = send(bob, std::string("a\0\n", 3));
-  CHECK(delivered.reply == "a reply");
-  CHECK(delivered.rc == 3);
-  const auto row = record();
-  REQUIRE(row);
-  CHECK(row->state == MessageState::acked);
-  CHECK(row->body == std::string("a\0\n", 3));
-  CHECK(row->reply == "a reply");
-  CHECK(row->rc == 3);
-
-  bob.end();
-  REQUIRE(bob.requests().size() == 1);
-  const Result<Request> request = open_as_bob(bob.requests().front());
-  REQUIRE(request);
-  CHECK(request->type == RequestType::message);
-  CHECK(request->body == std::string("a\0\n", 3));
-  CHECK(request->jti == id);
-  CHECK(request->exp == request->iat + 7 * kSecondsPerDay);
-  CHECK(row->exp == request->exp);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: a message is recorded before its first byte leaves") {
-  std::optional<MessageRow> seen;
-  ScriptedPeer bob([&](const Incoming& request) {
-    Database other = home.state();
-    seen = Messages(other).find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});
-    return ack_of_bob(request.frame, AckStatus::ok);
-  });
-  send(bob);
-  REQUIRE(seen);
-  CHECK(seen->state == MessageState::unknown);
-  CHECK(seen->body == "hello");
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: an ack that is no yes has its status and its outcome") {
-  struct Row {
-    AckStatus st;
-    Status status;
-    MessageState state;
-  };
-  const Row row = GENERATE(Row{AckStatus::busy, Status::try_later, MessageState::untaken},
-                           Row{AckStatus::skew, Status::try_later, MessageState::untaken},
-                           Row{AckStatus::pending, Status::trust, MessageState::untaken},
-                           Row{AckStatus::conflict, Status::data, MessageState::failed});
-  ScriptedPeer bob(acking(row.st));
-  CHECK(error_from([&] { send(bob); }).status() == row.status);
-  CHECK(outcome() == row.state);
-  bob.end();
-  CHECK(bob.requests().size() == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: an answer that is no ack leaves the outcome unknown") {
-  struct Row {
-    std::string reply;
-    Status status;
-  };
-  const Row row = GENERATE(
-      Row{"", Status::protocol}, Row{"HTTP/1.1 400 Bad Request\r\n\r\n", Status::protocol},
-      Row{"hello", Status::protocol}, Row{bob_identity().public_key().pem(), Status::protocol},
-      Row{stranger_identity().public_key().pem(), Status::trust},
-      Row{current_statement(Who::bob).token, Status::trust},
-      Row{current_statement(Who::alice).token, Status::trust},
-      Row{bob_says(1, kSecondsPerDay / 48), Status::data});  // expired
-  CAPTURE(row.reply);
-  ScriptedPeer bob(saying(row.reply));
-  CHECK(error_from([&] { send(bob); }).status() == row.status);
-  CHECK(outcome() == MessageState::unknown);
-  CHECK(stored_statement() == current_statement(Who::bob).token);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: an ack for another request does not verify") {
-  std::string other;
-  ScriptedPeer bob([&](const Incoming& request) {
-    if (other.empty()) other = ack_of_bob(request.frame, AckStatus::ok);
-    return other;
-  });
-  send(bob);
-  id = new_message_id();
-  CHECK(error_from([&] { send(bob); }).status() == Status::data);
-  CHECK(outcome() == MessageState::unknown);
-}
-
-TEST_CASE_METHOD(Fixture,
-                 "outbox: a close without an answer is an unknown outcome, with the cure") {
-  ScriptedPeer bob([](const Incoming&) { return std::nullopt; });
-  const Error error = error_from([&] { send(bob); });
-  CHECK(error.status() == Status::unknown_outcome);
-  CHECK(error.hint() == "the same again");
-  CHECK_THAT(error.what(), Catch::Contains("'my id'"));
-  CHECK(outcome() == MessageState::unknown);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: silence is an unknown outcome at the deadline") {
-  Loop silent(LoopLimits{});  // the kernel connects, nobody answers
-  const std::string address = silent.listen("127.0.0.1", 0);
-  CHECK(error_from([&] { send_to(address, "hello", 200ms); }).status() == Status::unknown_outcome);
-  CHECK(outcome() == MessageState::unknown);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: who cannot be reached has not been sent anything") {
-  const Error refused = error_from([&] { send_to(closed_address()); });
-  CHECK(refused.status() == Status::unavailable);
-  CHECK(error_from([&] { send_to("nosuch.invalid:4040"); }).status() == Status::no_host);
-  CHECK(error_from([&] { send_to(""); }).status() == Status::unavailable);
-  CHECK_FALSE(record());
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: the announced address is used when the typed one refuses") {
-  ScriptedPeer bob(acking(AckStatus::ok));
-  know_bob(closed_address());
-  PeerRow row = *peers.by_name("bob");
-  row.announced_address = bob.address();
-  peers.update(row);
-  CHECK_NOTHROW(send_to(closed_address()));
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: a newer key statement is kept and the same id is sealed anew") {
-  const std::string newer = bob_says(1);
-  int turn = 0;
-  ScriptedPeer bob([&](const Incoming& request) {
-    return ++turn == 1 ? newer : ack_of_bob(request.frame, AckStatus::ok, "a reply");
-  });
-  CHECK(send(bob).reply == "a reply");
-  CHECK(stored_statement() == newer);
-  CHECK(outcome() == MessageState::acked);
-  bob.end();
-  REQUIRE(bob.requests().size() == 2);
-  CHECK(bob.requests()[0] != bob.requests()[1]);
-  for (const std::string& frame : bob.requests()) CHECK(open_as_bob(frame)->jti == id);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: a second key statement ends it") {
-  std::uint64_t turn = 0;
-  ScriptedPeer bob([&](const Incoming&) { return bob_says(++turn); });
-  CHECK(error_from([&] { send(bob); }).status() == Status::trust);
-  CHECK(outcome() == MessageState::unknown);
-  bob.end();
-  CHECK(bob.requests().size() == 2);
-}
-
-// Somebody in between may have delivered the first attempt and put a statement in the ack's place.
-TEST_CASE_METHOD(Fixture, "outbox: a second attempt that fails leaves the outcome unknown") {
-  int turn = 0;
-  ScriptedPeer bob([&](const Incoming&) -> std::optional<std::string> {
-    if (++turn == 1) return bob_says(1);
-    return std::nullopt;
-  });
-  CHECK(error_from([&] { send(bob); }).status() == Status::unknown_outcome);
-  CHECK(outcome() == MessageState::unknown);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: the statement beside an ack is kept when it is newer") {
-  struct Row {
-    std::string keys;
-    bool kept;
-  };
-  const Row row = GENERATE(Row{bob_says(1), true}, Row{bob_says(1, kSecondsPerDay / 48), false},
-                           Row{current_statement(Who::alice).token, false}, Row{"a.b.c", false});
-  ScriptedPeer bob(acking(AckStatus::ok, "a reply", 0, row.keys));
-  CHECK(send(bob).reply == "a reply");
-  CHECK(stored_statement() == (row.kept ? row.keys : current_statement(Who::bob).token));
-}
-
-TEST_CASE_METHOD(Fixture,
-                 "outbox: an expired statement is fetched anew before the message leaves") {
-  know_bob("");
-  PeerRow row = *peers.by_name("bob");
-  row.statement = bob_says(0, kSecondsPerDay / 48);
-  peers.update(row);
-  const std::string newer = bob_says(1);
-  SECTION("and the message follows") {
-    ScriptedPeer bob([&](const Incoming& request) {
-      return request.frame == "keys" ? newer : ack_of_bob(request.frame, AckStatus::ok);
-    });
-    CHECK_NOTHROW(send(bob));
-    CHECK(stored_statement() == newer);
-    bob.end();
-    REQUIRE(bob.requests().size() == 2);
-    CHECK(bob.requests().front() == "keys");
-  }
-  SECTION("and without a current one nothing leaves") {
-    struct Row {
-      std::string reply;
-      Status status;
-    };
-    const Row answer = GENERATE(Row{bob_says(1, kSecondsPerDay / 48), Status::data},
-                                Row{current_statement(Who::alice).token, Status::trust},
-                                Row{"hello", Status::protocol});
-    ScriptedPeer bob(saying(answer.reply));
-    CHECK(error_from([&] { send(bob); }).status() == answer.status);
-    CHECK_FALSE(record());
-    bob.end();
-    CHECK(bob.requests() == std::vector<std::string>{"keys"});
-  }
-  SECTION("and no answer means that it cannot be reached") {
-    ScriptedPeer bob([](const Incoming&) { return std::nullopt; });
-    CHECK(error_from([&] { send(bob); }).status() == Status::unavailable);
-    CHECK_FALSE(record());
-  }
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: the same id and body can be sent again and is recorded once") {
-  ScriptedPeer bob(acking(AckStatus::busy));
-  CHECK(error_from([&] { send(bob); }).status() == Status::try_later);
-  const std::int64_t first = record()->id;
-  ScriptedPeer ready(acking(AckStatus::dup, "a reply"));
-  CHECK(send(ready).reply == "a reply");
-  CHECK(record()->id == first);
-  CHECK(outcome() == MessageState::acked);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: what is known of a message is not undone by a later attempt") {
-  const bool acked = GENERATE(true, false);
-  ScriptedPeer first([&](const Incoming& request) -> std::optional<std::string> {
-    if (!acked) return std::nullopt;
-    return ack_of_bob(request.frame, AckStatus::ok, "a reply");
-  });
-  try {
-    send(first);
-  } catch (const Error&) {
-    REQUIRE_FALSE(acked);
-  }
-  const MessageState before = outcome();
-  ScriptedPeer busy(acking(AckStatus::busy));
-  CHECK(error_from([&] { send(busy); }).status() == Status::try_later);
-  ScriptedPeer mute([](const Incoming&) { return std::nullopt; });
-  CHECK(error_from([&] { send(mute); }).status() == Status::unknown_outcome);
-  CHECK(outcome() == before);
-  CHECK(record()->reply == (acked ? "a reply" : ""));
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: an id never carries a second body") {
-  ScriptedPeer bob(acking(AckStatus::ok));
-  send(bob, "hello");
-  CHECK(error_from([&] { send(bob, "hullo"); }).status() == Status::data);
-  CHECK(record()->body == "hello");
-  bob.end();
-  CHECK(bob.requests().size() == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "outbox: an id that has expired is not sent any more") {
-  const auto expired = [&](MessageState state) {
-    messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
-                     content_hash(RequestType::message, id_of(Who::bob), "hello"),
-                     "hello",
-                     1000,
-                     2000,
-                     state,
-                     "the reply of then",
-                     5,
-                     0});
-  };
-  ScriptedPeer bob(acking(AckStatus::ok));
-  SECTION("once acknowledged, it is still delivered") {
-    expired(MessageState::acked);
-    const Delivered delivered = send(bob);
-    CHECK(delivered.reply == "the reply of then");
-    CHECK(delivered.rc == 5);
-    bob.end();
-    CHECK(bob.requests().empty());
-  }
-  SECTION("unknown, it stays so") {
-    expired(MessageState::unknown);
-    CHECK(error_from([&] { send(bob); }).status() == Status::data);
-    CHECK(outcome() == MessageState::unknown);
-    bob.end();
-    CHECK(bob.requests().empty());
-  }
-  SECTION("not taken, it may be sent") {
-    expired(MessageState::untaken);
-    CHECK_NOTHROW(send(bob));
-  }
-}
-
-TEST_CASE_METHOD(Fixture,
-                 "outbox: a body is forgotten once it is acknowledged, if that is wished") {
-  write_file(home / "config", "[log]\nkeep = 0\n");
-  ScriptedPeer bob(acking(AckStatus::ok, "a reply"));
-  CHECK(send(bob).reply == "a reply");
-  REQUIRE(record());
-  CHECK(record()->body.empty());
-  CHECK(record()->reply.empty());
-}
 
 TEST_CASE_METHOD(Fixture, "outbox: every name is known or none is used") {
   home.trust(Who::bob, "bob", closed_address());
@@ -379,6 +35,68 @@ TEST_CASE_METHOD(Fixture, "outbox: every name is known or none is used") {
   CHECK(error.status() == Status::no_peer);
   CHECK_THAT(error.what(), Catch::Contains("'carol'"));
   CHECK_THAT(error.hint(), Catch::Contains("p2pchat register carol"));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "outbox: a peer named twice gets one exchange and both have its outcome") {
+  ScriptedPeer bob([](const Incoming& request) {
+    return ack_of_bob(request.frame, AckStatus::ok, "a reply", 3);
+  });
+  home.trust(Who::bob, "bob", bob.address());
+  const Outcomes outcomes = send({"bob", "BOB", "bob"});
+  CHECK(outcomes.signal_number == 0);
+  REQUIRE(outcomes.sent.size() == 3);
+  for (const Sent& sent : outcomes.sent) {
+    CHECK(sent.peer == "bob");
+    CHECK(sent.state == "acked");
+    REQUIRE(sent.delivered);
+    CHECK(sent.delivered->reply == "a reply");
+    CHECK(sent.delivered->rc == 3);
+  }
+  bob.end();
+  CHECK(bob.requests().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: outcomes stand in the order of the names") {
+  ScriptedPeer bob(
+      [](const Incoming& request) { return ack_of_bob(request.frame, AckStatus::ok); });
+  home.trust(Who::bob, "bob", bob.address());
+  const Outcomes outcomes = send({"carol", "bob", "dave"});
+  REQUIRE(outcomes.sent.size() == 3);
+  CHECK(outcomes.sent[0].peer == "carol");
+  CHECK(outcomes.sent[0].error->status() == Status::no_peer);
+  CHECK(outcomes.sent[1].delivered);
+  CHECK(outcomes.sent[2].error->status() == Status::no_peer);
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: a signal ends what is under way, and is told") {
+  const pthread_t sending = pthread_self();
+  ScriptedPeer bob([&](const Incoming&) {
+    pthread_kill(sending, SIGTERM);
+    return std::nullopt;
+  });
+  home.trust(Who::bob, "bob", bob.address());
+  const Outcomes outcomes = send({"bob"});
+  CHECK(outcomes.signal_number == SIGTERM);
+  REQUIRE(outcomes.sent.size() == 1);
+  CHECK(outcomes.sent[0].state == "unknown");
+  CHECK(outcomes.sent[0].error->status() == Status::unknown_outcome);
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: after a signal nothing begins, and no second one is left") {
+  ScriptedPeer bob(
+      [](const Incoming& request) { return ack_of_bob(request.frame, AckStatus::ok); });
+  home.trust(Who::bob, "bob", bob.address());
+  const SignalFd blocked{SIGTERM, SIGINT};
+  raise(SIGTERM);
+  raise(SIGINT);
+  const Outcomes outcomes = send({"bob"});
+  CHECK(outcomes.signal_number != 0);
+  REQUIRE(outcomes.sent[0].error);
+  CHECK(outcomes.sent[0].state == "untaken");
+  CHECK(blocked.take() == 0);
+  bob.end();
+  CHECK(bob.requests().empty());
 }
 
 TEST_CASE_METHOD(Fixture, "outbox: a name with a space was meant as the text") {

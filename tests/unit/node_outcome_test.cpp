@@ -45,6 +45,25 @@ Reply reply_of(ReplyRow row) {
 
 }  // namespace
 
+TEST_CASE("outcome: how a handler has failed is said in words") {
+  const auto [rc, words] = GENERATE(table<unsigned, std::string>({
+      {1, "failed with status 1"},
+      {123, "failed with status 123"},
+      {124, "ran out of time"},
+      {125, "wrote too much"},
+      {126, "failed with status 126"},
+      {127, "could not be run"},
+      {128, "failed with status 128"},
+      {129, "was ended by signal 1"},
+      {137, "was ended by signal 9"},
+      {192, "was ended by signal 64"},
+      {193, "failed with status 193"},
+      {254, "failed with status 254"},
+      {255, "was interrupted"},
+  }));
+  CHECK(handler_failure(rc) == words);
+}
+
 TEST_CASE("outcome: every ack leads to its state and its status") {
   const AckRow row = GENERATE(AckRow{AckStatus::ok, 0, MessageState::acked, Status::ok},
                               AckRow{AckStatus::ok, 1, MessageState::acked, Status::handler},

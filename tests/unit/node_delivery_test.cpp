@@ -1,0 +1,429 @@
+#include "node/delivery.h"
+
+#include <sys/eventfd.h>
+
+#include <catch2/catch.hpp>
+
+#include "base/clock.h"
+#include "node/config.h"
+#include "node/identity.h"
+#include "protocol/claims.h"
+#include "store/messages.h"
+#include "store/peers.h"
+#include "test_home.h"
+
+namespace p2pchat {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A statement of Bob's that is as much newer than what Alice has, with the same encryption key.
+std::string bob_says(std::uint64_t seq_ahead, std::uint64_t life = 14 * kSecondsPerDay) {
+  const KeyStatement stored = current_statement(Who::bob);
+  return make_key_statement(bob_identity(), bob_encryption().public_key(), stored.seq + seq_ahead,
+                            stored.iat, stored.iat + life)
+      .token;
+}
+
+// Alice sends to whatever answers for Bob.
+struct Fixture {
+  // Bob's address becomes that of `peer`.
+  Delivered send(ScriptedPeer& peer, const std::string& body = "hello") {
+    know_bob(peer.address());
+    return send_to(peer.address(), body);
+  }
+
+  Delivered send_to(const std::string& address, const std::string& body = "hello",
+                    std::chrono::milliseconds time = kPatience) {
+    sent = sent_to(address, body, time);
+    if (sent.error) throw Error(*sent.error);
+    return *sent.delivered;
+  }
+
+  Sent sent_to(const std::string& address, const std::string& body, std::chrono::milliseconds time,
+               int interrupt = -1) {
+    know_bob(address);
+    const Identity identity = load_identity(home.home());
+    const Config config = Config::load(home.home());
+    Database own = home.home().open_state(Durability::full);
+    return deliver({body, id, "my id"}, "bob",
+                   {identity, own, config.log_keep_seconds(), interrupt}, Deadline(time));
+  }
+
+  void know_bob(const std::string& address) {
+    if (auto row = peers.by_name("bob")) {
+      row->typed_address = address;
+      peers.update(*row);
+    } else {
+      home.trust(Who::bob, "bob", address);
+    }
+  }
+
+  std::optional<MessageRow> record() {
+    return messages.find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});
+  }
+  // What became of the message.
+  MessageState outcome() {
+    const auto row = record();
+    REQUIRE(row);
+    CHECK(sent.state == state_text(row->state));
+    return row->state;
+  }
+
+  std::string stored_statement() { return peers.by_name("bob")->statement; }
+
+  TestHome home{Who::alice};
+  Database database = home.state();
+  Peers peers{database};
+  Messages messages{database};
+  std::string id = new_message_id();
+  Sent sent;  // what became of the last one
+};
+
+ScriptedPeer::Script acking(AckStatus status, const std::string& body = {}, unsigned rc = 0,
+                            const std::string& keys = {}) {
+  return [=](const Incoming& request) { return ack_of_bob(request.frame, status, body, rc, keys); };
+}
+
+ScriptedPeer::Script saying(const std::string& reply) {
+  return [reply](const Incoming&) { return reply; };
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "delivery: an acknowledged message is delivered, with its reply") {
+  const AckStatus status = GENERATE(AckStatus::ok, AckStatus::dup);
+  ScriptedPeer bob(acking(status, "a reply", 3));
+  const Delivered delivered = send(bob, std::string("a\0\n", 3));
+  CHECK(delivered.reply == "a reply");
+  CHECK(delivered.rc == 3);
+  const auto row = record();
+  REQUIRE(row);
+  CHECK(row->state == MessageState::acked);
+  CHECK(row->body == std::string("a\0\n", 3));
+  CHECK(row->reply == "a reply");
+  CHECK(row->rc == 3);
+
+  bob.end();
+  REQUIRE(bob.requests().size() == 1);
+  const Result<Request> request = open_as_bob(bob.requests().front());
+  REQUIRE(request);
+  CHECK(request->type == RequestType::message);
+  CHECK(request->body == std::string("a\0\n", 3));
+  CHECK(request->jti == id);
+  CHECK(request->exp == request->iat + 7 * kSecondsPerDay);
+  CHECK(row->exp == request->exp);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: a message is recorded before its first byte leaves") {
+  std::optional<MessageRow> seen;
+  ScriptedPeer bob([&](const Incoming& request) {
+    Database other = home.state();
+    seen = Messages(other).find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});
+    return ack_of_bob(request.frame, AckStatus::ok);
+  });
+  send(bob);
+  REQUIRE(seen);
+  CHECK(seen->state == MessageState::unknown);
+  CHECK(seen->body == "hello");
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: an ack that is no yes has its status and its outcome") {
+  struct Row {
+    AckStatus st;
+    Status status;
+    MessageState state;
+  };
+  const Row row = GENERATE(Row{AckStatus::busy, Status::try_later, MessageState::untaken},
+                           Row{AckStatus::skew, Status::try_later, MessageState::untaken},
+                           Row{AckStatus::pending, Status::trust, MessageState::untaken},
+                           Row{AckStatus::conflict, Status::data, MessageState::failed});
+  ScriptedPeer bob(acking(row.st));
+  CHECK(error_from([&] { send(bob); }).status() == row.status);
+  CHECK(outcome() == row.state);
+  bob.end();
+  CHECK(bob.requests().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: an answer that is no ack leaves the outcome unknown") {
+  struct Row {
+    std::string reply;
+    Status status;
+  };
+  const Row row = GENERATE(
+      Row{"", Status::protocol}, Row{"HTTP/1.1 400 Bad Request\r\n\r\n", Status::protocol},
+      Row{"hello", Status::protocol}, Row{bob_identity().public_key().pem(), Status::protocol},
+      Row{stranger_identity().public_key().pem(), Status::trust},
+      Row{current_statement(Who::bob).token, Status::trust},
+      Row{current_statement(Who::alice).token, Status::trust},
+      Row{bob_says(1, kSecondsPerDay / 48), Status::data});  // expired
+  CAPTURE(row.reply);
+  ScriptedPeer bob(saying(row.reply));
+  CHECK(error_from([&] { send(bob); }).status() == row.status);
+  CHECK(outcome() == MessageState::unknown);
+  CHECK(stored_statement() == current_statement(Who::bob).token);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: an ack for another request does not verify") {
+  std::string other;
+  ScriptedPeer bob([&](const Incoming& request) {
+    if (other.empty()) other = ack_of_bob(request.frame, AckStatus::ok);
+    return other;
+  });
+  send(bob);
+  id = new_message_id();
+  CHECK(error_from([&] { send(bob); }).status() == Status::data);
+  CHECK(outcome() == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: a close without an answer is an unknown outcome, with the id") {
+  ScriptedPeer bob([](const Incoming&) { return std::nullopt; });
+  const Error error = error_from([&] { send(bob); });
+  CHECK(error.status() == Status::unknown_outcome);
+  CHECK_THAT(error.what(), Catch::Contains("'my id'"));
+  CHECK(outcome() == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: silence is an unknown outcome at the deadline") {
+  Loop silent(LoopLimits{});  // the kernel connects, nobody answers
+  const std::string address = silent.listen("127.0.0.1", 0);
+  CHECK(error_from([&] { send_to(address, "hello", 200ms); }).status() == Status::unknown_outcome);
+  CHECK(outcome() == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: who cannot be reached has not been sent anything") {
+  const Error refused = error_from([&] { send_to(closed_address()); });
+  CHECK(refused.status() == Status::unavailable);
+  CHECK(error_from([&] { send_to("nosuch.invalid:4040"); }).status() == Status::no_host);
+  CHECK(error_from([&] { send_to(""); }).status() == Status::unavailable);
+  CHECK(sent.state == "untaken");
+  CHECK_FALSE(record());
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: the announced address is used when the typed one refuses") {
+  ScriptedPeer bob(acking(AckStatus::ok));
+  know_bob(closed_address());
+  PeerRow row = *peers.by_name("bob");
+  row.announced_address = bob.address();
+  peers.update(row);
+  CHECK_NOTHROW(send_to(closed_address()));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: a newer key statement is kept and the same id is sealed anew") {
+  const std::string newer = bob_says(1);
+  int turn = 0;
+  ScriptedPeer bob([&](const Incoming& request) {
+    return ++turn == 1 ? newer : ack_of_bob(request.frame, AckStatus::ok, "a reply");
+  });
+  CHECK(send(bob).reply == "a reply");
+  CHECK(stored_statement() == newer);
+  CHECK(outcome() == MessageState::acked);
+  bob.end();
+  REQUIRE(bob.requests().size() == 2);
+  CHECK(bob.requests()[0] != bob.requests()[1]);
+  for (const std::string& frame : bob.requests()) CHECK(open_as_bob(frame)->jti == id);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: a second key statement ends it") {
+  std::uint64_t turn = 0;
+  ScriptedPeer bob([&](const Incoming&) { return bob_says(++turn); });
+  CHECK(error_from([&] { send(bob); }).status() == Status::trust);
+  CHECK(outcome() == MessageState::unknown);
+  bob.end();
+  CHECK(bob.requests().size() == 2);
+}
+
+// Somebody in between may have delivered the first attempt and put a statement in the ack's place.
+TEST_CASE_METHOD(Fixture, "delivery: a second attempt that fails leaves the outcome unknown") {
+  int turn = 0;
+  ScriptedPeer bob([&](const Incoming&) -> std::optional<std::string> {
+    if (++turn == 1) return bob_says(1);
+    return std::nullopt;
+  });
+  CHECK(error_from([&] { send(bob); }).status() == Status::unknown_outcome);
+  CHECK(outcome() == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: the statement beside an ack is kept when it is newer") {
+  struct Row {
+    std::string keys;
+    bool kept;
+  };
+  const Row row = GENERATE(Row{bob_says(1), true}, Row{bob_says(1, kSecondsPerDay / 48), false},
+                           Row{current_statement(Who::alice).token, false}, Row{"a.b.c", false});
+  ScriptedPeer bob(acking(AckStatus::ok, "a reply", 0, row.keys));
+  CHECK(send(bob).reply == "a reply");
+  CHECK(stored_statement() == (row.kept ? row.keys : current_statement(Who::bob).token));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: an expired statement is fetched anew before the message leaves") {
+  know_bob("");
+  PeerRow row = *peers.by_name("bob");
+  row.statement = bob_says(0, kSecondsPerDay / 48);
+  peers.update(row);
+  const std::string newer = bob_says(1);
+  SECTION("and the message follows") {
+    ScriptedPeer bob([&](const Incoming& request) {
+      return request.frame == "keys" ? newer : ack_of_bob(request.frame, AckStatus::ok);
+    });
+    CHECK_NOTHROW(send(bob));
+    CHECK(stored_statement() == newer);
+    bob.end();
+    REQUIRE(bob.requests().size() == 2);
+    CHECK(bob.requests().front() == "keys");
+  }
+  SECTION("and without a current one nothing leaves") {
+    struct Row {
+      std::string reply;
+      Status status;
+    };
+    const Row answer = GENERATE(Row{bob_says(1, kSecondsPerDay / 48), Status::data},
+                                Row{current_statement(Who::alice).token, Status::trust},
+                                Row{"hello", Status::protocol});
+    ScriptedPeer bob(saying(answer.reply));
+    CHECK(error_from([&] { send(bob); }).status() == answer.status);
+    CHECK_FALSE(record());
+    bob.end();
+    CHECK(bob.requests() == std::vector<std::string>{"keys"});
+  }
+  SECTION("and no answer means that it cannot be reached") {
+    ScriptedPeer bob([](const Incoming&) { return std::nullopt; });
+    CHECK(error_from([&] { send(bob); }).status() == Status::unavailable);
+    CHECK_FALSE(record());
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: the same id and body can be sent again and is recorded once") {
+  ScriptedPeer bob(acking(AckStatus::busy));
+  CHECK(error_from([&] { send(bob); }).status() == Status::try_later);
+  const std::int64_t first = record()->id;
+  ScriptedPeer ready(acking(AckStatus::dup, "a reply"));
+  CHECK(send(ready).reply == "a reply");
+  CHECK(record()->id == first);
+  CHECK(outcome() == MessageState::acked);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: what is known of a message is not undone by a later attempt") {
+  const bool acked = GENERATE(true, false);
+  ScriptedPeer first([&](const Incoming& request) -> std::optional<std::string> {
+    if (!acked) return std::nullopt;
+    return ack_of_bob(request.frame, AckStatus::ok, "a reply");
+  });
+  try {
+    send(first);
+  } catch (const Error&) {
+    REQUIRE_FALSE(acked);
+  }
+  const MessageState before = outcome();
+  ScriptedPeer busy(acking(AckStatus::busy));
+  CHECK(error_from([&] { send(busy); }).status() == Status::try_later);
+  ScriptedPeer mute([](const Incoming&) { return std::nullopt; });
+  CHECK(error_from([&] { send(mute); }).status() == Status::unknown_outcome);
+  CHECK(outcome() == before);
+  CHECK(record()->reply == (acked ? "a reply" : ""));
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: an id never carries a second body") {
+  ScriptedPeer bob(acking(AckStatus::ok));
+  send(bob, "hello");
+  CHECK(error_from([&] { send(bob, "hullo"); }).status() == Status::data);
+  CHECK(sent.state == "failed");
+  CHECK(record()->body == "hello");
+  bob.end();
+  CHECK(bob.requests().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more") {
+  const auto expired = [&](MessageState state) {
+    messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
+                     content_hash(RequestType::message, id_of(Who::bob), "hello"),
+                     "hello",
+                     1000,
+                     2000,
+                     state,
+                     "the reply of then",
+                     5,
+                     0});
+  };
+  ScriptedPeer bob(acking(AckStatus::ok));
+  SECTION("once acknowledged, it is still delivered") {
+    expired(MessageState::acked);
+    const Delivered delivered = send(bob);
+    CHECK(delivered.reply == "the reply of then");
+    CHECK(delivered.rc == 5);
+    bob.end();
+    CHECK(bob.requests().empty());
+  }
+  SECTION("unknown, it stays so") {
+    expired(MessageState::unknown);
+    CHECK(error_from([&] { send(bob); }).status() == Status::data);
+    CHECK(outcome() == MessageState::unknown);
+    bob.end();
+    CHECK(bob.requests().empty());
+  }
+  SECTION("not taken, it may be sent") {
+    expired(MessageState::untaken);
+    CHECK_NOTHROW(send(bob));
+  }
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: a body is forgotten once it is acknowledged, if that is wished") {
+  write_file(home / "config", "[log]\nkeep = 0\n");
+  ScriptedPeer bob(acking(AckStatus::ok, "a reply"));
+  CHECK(send(bob).reply == "a reply");
+  REQUIRE(record());
+  CHECK(record()->body.empty());
+  CHECK(record()->reply.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: interrupted before anything has left, nothing does") {
+  const Fd interrupt(eventfd(1, EFD_CLOEXEC));
+  ScriptedPeer bob(acking(AckStatus::ok));
+  sent = sent_to(bob.address(), "hello", kPatience, interrupt.get());
+  REQUIRE(sent.error);
+  CHECK(sent.error->status() == Status::unavailable);
+  CHECK_THAT(sent.error->what(), Catch::Contains("'bob'") && Catch::Contains("interrupted"));
+  CHECK(sent.state == "untaken");
+  CHECK_FALSE(record());
+  bob.end();
+  CHECK(bob.requests().empty());
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: interrupted while the answer is awaited, its outcome is unknown") {
+  const Fd interrupt(eventfd(0, EFD_CLOEXEC));
+  ScriptedPeer bob([&](const Incoming&) {
+    eventfd_write(interrupt.get(), 1);
+    return std::nullopt;
+  });
+  sent = sent_to(bob.address(), "hello", kPatience, interrupt.get());
+  REQUIRE(sent.error);
+  CHECK(sent.error->status() == Status::unknown_outcome);
+  CHECK_THAT(sent.error->what(), Catch::Contains("interrupted"));
+  CHECK(outcome() == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: without time nothing leaves") {
+  ScriptedPeer bob(acking(AckStatus::ok));
+  CHECK(error_from([&] { send_to(bob.address(), "hello", 0ms); }).status() == Status::unavailable);
+  CHECK_FALSE(record());
+  bob.end();
+  CHECK(bob.requests().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: a blocked peer gets nothing") {
+  ScriptedPeer bob(acking(AckStatus::ok));
+  know_bob(bob.address());
+  PeerRow row = *peers.by_name("bob");
+  row.status = PeerStatus::blocked;
+  peers.update(row);
+  CHECK(error_from([&] { send_to(bob.address()); }).status() == Status::trust);
+  CHECK_FALSE(record());
+}
+
+}  // namespace p2pchat
