@@ -35,8 +35,9 @@ class Database {
   // How long to wait for another writer, at most; 10 s unless said otherwise.
   void set_patience(std::chrono::milliseconds patience);
 
-  // Takes what was deleted out of the log as well. Only tries: another reader may need it.
-  void scrub_log();
+  // Takes what was deleted out of the log as well. Only tries: another reader may need it, and then
+  // it is false.
+  bool scrub_log();
 
   SQLite::Database& sqlite() { return sqlite_; }
 
