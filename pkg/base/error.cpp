@@ -40,7 +40,7 @@ constexpr std::array kStatusTable = {
               "a person must look"},
     StatusRow{"78", "no identity, or bad config (file and key named)", "fix"},
     StatusRow{"79", "delivered, but the peer's handler failed", "look"},
-    StatusRow{"124", "listen -W: count not reached in time", ""},
+    StatusRow{"124", "listen -W, log -W: count not reached in time", ""},
     StatusRow{"130, 143",
               "ended by SIGINT, SIGTERM after an orderly end, signal raised again (listen -k ends "
               "with 0 on SIGTERM)",

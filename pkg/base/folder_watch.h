@@ -1,5 +1,5 @@
-// Notices from the kernel that files in a folder were written to, so that what changes them in other
-// processes is waited for without looking again and again. inotify(7).
+// Notices from the kernel that files in a folder were written to, so that what changes them in
+// other processes is waited for without looking again and again. inotify(7).
 #pragma once
 
 #include <string>

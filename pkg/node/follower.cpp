@@ -59,25 +59,25 @@ class Follower {
   void write_news() {
     for (auto entries = history_.next(); !entries.empty(); entries = history_.next()) {
       for (const HistoryEntry& entry : entries) {
-        if (ended()) return;
-        write(format_(entry));
+        if (ended() || !write(format_(entry))) return;
         if (left_) end_.reached = --*left_ == 0;
       }
     }
   }
 
-  // Pieces that a pipe which is ready takes at once.
-  void write(std::string_view bytes) {
+  // Pieces that a pipe which is ready takes at once. False when nobody reads and the end has come.
+  bool write(std::string_view bytes) {
     constexpr std::size_t kPiece = 4096;  // PIPE_BUF
     std::optional<Deadline> give_up;
     while (!bytes.empty()) {
       if (ended() && !give_up) give_up = Deadline(kGrace);
-      if (give_up && give_up->passed()) return;
+      if (give_up && give_up->passed()) return false;
       if (!wait_for_reader(give_up)) continue;
       const std::string_view piece = bytes.substr(0, kPiece);
       if (const int error = write_all(STDOUT_FILENO, piece); error != 0) fail(error);
       bytes.remove_prefix(piece.size());
     }
+    return true;
   }
 
   bool wait_for_reader(const std::optional<Deadline>& give_up) {
@@ -89,22 +89,26 @@ class Follower {
   // True when there may be something new, false at the end.
   bool wait_for_change() {
     while (!ended()) {
-      const std::optional<Deadline> pause = pause_ ? std::optional(Deadline(*pause_)) : std::nullopt;
-      // In the shortest pause nobody cares how many writes there are.
-      const bool watching = pause_ != kFirstPause;
+      // Whatever is written during the shortest pause is seen after it.
+      const bool watching = !look_at_ || pause_ > kFirstPause;
       std::array<pollfd, 3> polled{{{STDOUT_FILENO, 0, 0},
                                     signal_poll(),
                                     {watching ? watch_->descriptor() : -1, POLLIN, 0}}};
-      wait(polled, earlier(pause, end_at_));
+      wait(polled, earlier(look_at_, end_at_));
       if (polled[0].revents != 0) fail(EPIPE);
       if (polled[2].revents != 0) {
-        if (watch_->take()) pause_ = kFirstPause;
-      } else if (pause && pause->passed()) {
-        pause_ = *pause_ < kLastPause ? std::optional(*pause_ * 2) : std::nullopt;
+        if (watch_->take()) look_after(kFirstPause);
+      } else if (look_at_ && look_at_->passed()) {
+        look_after(pause_ * 2);
         return true;
       }
     }
     return false;
+  }
+
+  void look_after(milliseconds pause) {
+    pause_ = pause;
+    look_at_ = pause <= kLastPause ? std::optional(Deadline(pause)) : std::nullopt;
   }
 
   // A second signal changes nothing.
@@ -135,7 +139,8 @@ class Follower {
   const EntryFormatter& format_;
   std::optional<Deadline> end_at_;
   std::optional<FolderWatch> watch_;
-  std::optional<milliseconds> pause_;  // none: nothing was written since long
+  milliseconds pause_{0};            // that ends at look_at_
+  std::optional<Deadline> look_at_;  // none: not before something is written
   FollowEnd end_;
 };
 

@@ -23,8 +23,8 @@ struct FollowEnd {
   int signal_number = 0;  // the signal that ended it, 0: none
 };                        // neither: the time is over
 
-// Returns at the end, having written whole messages unless nobody reads. Throws as History does, and
-// Error{system} when stdout fails.
+// Returns at the end, having written whole messages unless nobody reads. Throws as History does,
+// and Error{system} when stdout fails.
 FollowEnd follow_history(const Home& home, const HistoryQuery& query, const FollowOptions& options,
                          const EntryFormatter& format);
 

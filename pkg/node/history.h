@@ -61,7 +61,7 @@ class History {
   MessageReader messages_;
   Peers peers_;
   MessageFilter filter_;
-  std::int64_t after_;
+  std::int64_t after_ = 0;
   std::map<std::string, std::string> names_;  // of the peers in a page, by IK
 };
 

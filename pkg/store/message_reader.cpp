@@ -110,9 +110,8 @@ std::int64_t MessageReader::newest() {
 
 bool MessageReader::knows(const std::string& peer) {
   return database_.guarded([&] {
-    SQLite::Statement query(
-        database_.sqlite(),
-        std::string("SELECT 1 FROM messages WHERE ") + kPeerColumn + " = ? LIMIT 1");
+    SQLite::Statement query(database_.sqlite(), std::string("SELECT 1 FROM messages WHERE ") +
+                                                    kPeerColumn + " = ? LIMIT 1");
     query.bind(1, peer);
     return query.executeStep();
   });

@@ -244,18 +244,20 @@ std::optional<std::int64_t> Messages::forget_next(const std::optional<std::strin
                                                   std::uint64_t time_before, std::int64_t after) {
   // Few enough that nobody waits for long, were each of the largest size.
   constexpr const char* kAtOnce = " LIMIT 64";
-  const std::string chosen =
-      std::string("id > ?1 AND +time < ?2 AND (body IS NOT NULL OR "
-                  "(+direction = 'out' AND reply <> x'')) AND ") +
-      kHandedOut + (peer ? std::string(" AND ") + kPeerColumn + " = ?3" : "");
+  const std::string chosen = std::string(
+                                 "id > ?1 AND +time < ?2 AND (body IS NOT NULL OR "
+                                 "(+direction = 'out' AND reply <> x'')) AND ") +
+                             kHandedOut +
+                             (peer ? std::string(" AND ") + kPeerColumn + " = ?3" : "");
   return database_.guarded([&]() -> std::optional<std::int64_t> {
     const auto bind = [&](SQLite::Statement& query) {
       query.bind(1, after);
       query.bind(2, to_sql(time_before));
       if (peer) query.bind(3, *peer);
     };
-    SQLite::Statement last(database_.sqlite(), "SELECT max(id) FROM (SELECT id FROM messages WHERE " +
-                                                   chosen + " ORDER BY id" + kAtOnce + ")");
+    SQLite::Statement last(database_.sqlite(),
+                           "SELECT max(id) FROM (SELECT id FROM messages WHERE " + chosen +
+                               " ORDER BY id" + kAtOnce + ")");
     bind(last);
     last.executeStep();
     if (last.getColumn(0).isNull()) return std::nullopt;
