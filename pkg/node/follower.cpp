@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 // A commit can be read only some time after the write that we are woken by, and on a slow disk that
 // time is long: we look again after pauses, each twice as long as the last.
 constexpr milliseconds kFirstPause{10};
-constexpr milliseconds kLastPause{5'120};
+constexpr milliseconds kLastPause{2'560};
 // For what is left of a message when the end has come.
 constexpr milliseconds kGrace{1'000};
 

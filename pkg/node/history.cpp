@@ -92,6 +92,7 @@ void write_history(const Home& home, const HistoryQuery& query, std::optional<st
 
 void forget_history(const Home& home, const std::optional<std::string>& peer,
                     std::uint64_t time_before) {
+  constexpr std::chrono::seconds kScrubPatience{3};
   home.require_identity();
   Database database = home.open_state(Durability::normal);
   MessageReader reader(database);
@@ -104,6 +105,7 @@ void forget_history(const Home& home, const std::optional<std::string>& peer,
     after = messages.forget_next(id, time_before, *after);
     transaction.commit();
   }
+  database.set_patience(kScrubPatience);
   if (!database.scrub_log()) {
     throw Error(Status::system,
                 "the text is deleted, but still in the log of " + in_quotes(home.state_file()) +
