@@ -200,7 +200,8 @@ std::uint64_t Messages::count_to_print() {
 }
 
 void Messages::purge(std::uint64_t exp_before) {
-  // By expiry, whatever else could be looked up in an index ("+"): it is run beside every message.
+  // By expiry, whatever else could be looked up in an index ("+"): it is run with every message
+  // that is sent.
   const std::string purged = std::string(
                                  "exp < ?1 AND body IS NULL "
                                  "AND +id < (SELECT max(id) FROM messages) AND ") +

@@ -104,8 +104,6 @@ send -m x bob carol
 listen -W 1 -p 0 --json
 listen -W 1 -p 0 --format %b
 listen -W 1 -p 0 --exec cat
-log
-log --follow
 queue
 queue flush
 config --json
