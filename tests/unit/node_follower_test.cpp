@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 
+#include "base/clock.h"
 #include "test_home.h"
 
 namespace p2pchat {
