@@ -5,10 +5,17 @@
 #include "jose/jwk.h"
 #include "node/address_book.h"
 #include "node/identity.h"
+#include "node/keyring.h"
 
 namespace p2pchat {
 
 namespace {
+
+Database opened(const Home& home) {
+  home.require_identity();
+  drop_old_keys(home);
+  return home.open_state(Durability::normal);
+}
 
 bool is_whole_fingerprint(const std::string& selector) {
   return selector.starts_with(kFingerprintPrefix) &&
@@ -27,9 +34,7 @@ std::string find_peer(const Home& home, MessageReader& messages, const std::stri
 }  // namespace
 
 History::History(const Home& home, const HistoryQuery& query)
-    : database_((home.require_identity(), home.open_state(Durability::normal))),
-      messages_(database_),
-      peers_(database_) {
+    : database_(opened(home)), messages_(database_), peers_(database_) {
   if (query.peer) filter_.peer = find_peer(home, messages_, *query.peer);
   filter_.direction = query.direction;
   filter_.since = query.since;
@@ -93,8 +98,7 @@ void write_history(const Home& home, const HistoryQuery& query, std::optional<st
 void forget_history(const Home& home, const std::optional<std::string>& peer,
                     std::uint64_t time_before) {
   constexpr std::chrono::seconds kScrubPatience{3};
-  home.require_identity();
-  Database database = home.open_state(Durability::normal);
+  Database database = opened(home);
   MessageReader reader(database);
   const std::optional<std::string> id =
       peer ? std::optional(find_peer(home, reader, *peer)) : std::nullopt;
