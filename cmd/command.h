@@ -53,6 +53,7 @@ extern const Command kRegisterCommand;
 extern const Command kListenCommand;
 extern const Command kSendCommand;
 extern const Command kPeersCommand;
+extern const Command kLogCommand;
 extern const Command kConfigCommand;
 extern const Command kHelpCommand;
 

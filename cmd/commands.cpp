@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kCommands = {
     &kKeygenCommand, &kRegisterCommand, &kListenCommand, &kSendCommand,
-    &kPeersCommand,  &kConfigCommand,   &kHelpCommand,
+    &kPeersCommand,  &kLogCommand,      &kConfigCommand, &kHelpCommand,
 };
 
 std::string usage_of(const Command& command) {

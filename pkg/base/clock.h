@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace p2pchat {
 
@@ -16,6 +17,9 @@ void freeze_unix_clock(std::optional<std::uint64_t> at);
 
 // RFC 3339, UTC, whole seconds: "2026-11-23T02:22:49Z".
 std::string rfc3339(std::uint64_t unix_seconds);
+// The same backwards, and "2026-11-23" for the beginning of that day; nothing for any other text
+// and for times before 1970.
+std::optional<std::uint64_t> parse_rfc3339(std::string_view text);
 
 // For poll(2): at most a minute at a time, so that no number of milliseconds is too large for it.
 int poll_time(std::chrono::milliseconds time);

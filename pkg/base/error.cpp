@@ -42,7 +42,7 @@ constexpr std::array kStatusTable = {
     StatusRow{"79",
               "delivered, but the peer's handler failed (--propagate: its own status 1-63 instead)",
               "look"},
-    StatusRow{"124", "listen -W: count not reached in time", ""},
+    StatusRow{"124", "listen -W, log -W: count not reached in time", ""},
     StatusRow{"130, 143",
               "ended by SIGINT, SIGTERM after an orderly end, signal raised again (listen -k ends "
               "with 0 on SIGTERM)",

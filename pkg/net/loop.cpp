@@ -94,7 +94,8 @@ ServerSocket listening(const std::string& address, std::uint16_t port, const Dea
   } catch (const Poco::Exception& error) {
     throw Error(Status::system, failed + why_not(error),
                 error.code() == EADDRINUSE
-                    ? "another program, perhaps another listen, has this port; choose one with -p"
+                    ? "another program has this port: choose one with -p; if it is another listen, "
+                      "p2pchat log --follow shows what it receives"
                     : "");
   }
 }

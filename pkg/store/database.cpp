@@ -71,9 +71,9 @@ void Database::begin(const Deadline& deadline) {
   });
 }
 
-void Database::scrub_log() {
-  sqlite3_wal_checkpoint_v2(sqlite_.getHandle(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr,
-                            nullptr);
+bool Database::scrub_log() {
+  return sqlite3_wal_checkpoint_v2(sqlite_.getHandle(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr,
+                                   nullptr) == SQLITE_OK;
 }
 
 void Database::fail(const SQLite::Exception& error) const {

@@ -40,8 +40,9 @@ class Database {
   // BEGIN IMMEDIATE, for WriteTransaction.
   void begin(const Deadline& deadline);
 
-  // Takes what was deleted out of the log as well. Only tries: another reader may need it.
-  void scrub_log();
+  // Takes what was deleted out of the log as well. Only tries: another reader may need it, and then
+  // it is false.
+  bool scrub_log();
 
   SQLite::Database& sqlite() { return sqlite_; }
 

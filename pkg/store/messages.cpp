@@ -35,12 +35,6 @@ constexpr std::array kStateNames = {
     StateName{MessageState::failed, "failed"},
 };
 
-MessageState read_state(const std::string& text) {
-  const auto* row = std::find_if(kStateNames.begin(), kStateNames.end(),
-                                 [&](const StateName& r) { return r.name == text; });
-  return row == kStateNames.end() ? MessageState::failed : row->state;
-}
-
 std::string direction_text(Direction direction) {
   return direction == Direction::in ? "in" : "out";
 }
@@ -87,6 +81,12 @@ std::string state_text(MessageState state) {
   return std::find_if(kStateNames.begin(), kStateNames.end(),
                       [&](const StateName& row) { return row.state == state; })
       ->name;
+}
+
+MessageState read_state(const std::string& text) {
+  const auto* row = std::find_if(kStateNames.begin(), kStateNames.end(),
+                                 [&](const StateName& r) { return r.name == text; });
+  return row == kStateNames.end() ? MessageState::failed : row->state;
 }
 
 std::optional<MessageRow> Messages::get(std::int64_t id) {
@@ -200,24 +200,26 @@ std::uint64_t Messages::count_to_print() {
 }
 
 void Messages::purge(std::uint64_t exp_before) {
+  // By expiry, whatever else could be looked up in an index ("+"): it is run with every message
+  // that is sent.
+  const std::string purged = std::string(
+                                 "exp < ?1 AND body IS NULL "
+                                 "AND +id < (SELECT max(id) FROM messages) AND ") +
+                             kHandedOut;
   database_.guarded([&] {
-    SQLite::Statement mark(
-        database_.sqlite(),
-        std::string("INSERT INTO marks (name, value) "
-                    "SELECT ?1, max(exp) FROM messages "
-                    "  WHERE exp < ?2 AND direction = 'in' AND body IS NULL AND ") +
-            kHandedOut +
-            "  HAVING max(exp) IS NOT NULL "
-            "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)");
-    mark.bind(1, kPurgeMark);
-    mark.bind(2, to_sql(exp_before));
+    SQLite::Statement mark(database_.sqlite(),
+                           "INSERT INTO marks (name, value) "
+                           "SELECT ?2, max(exp) FROM messages WHERE +direction = 'in' AND " +
+                               purged +
+                               " HAVING max(exp) IS NOT NULL "
+                               "ON CONFLICT (name) "
+                               "DO UPDATE SET value = max(value, excluded.value)");
+    mark.bind(1, to_sql(exp_before));
+    mark.bind(2, kPurgeMark);
     mark.exec();
-    SQLite::Statement purged(database_.sqlite(),
-                             std::string("DELETE FROM messages "
-                                         "WHERE exp < ? AND body IS NULL AND ") +
-                                 kHandedOut);
-    purged.bind(1, to_sql(exp_before));
-    purged.exec();
+    SQLite::Statement query(database_.sqlite(), "DELETE FROM messages WHERE " + purged);
+    query.bind(1, to_sql(exp_before));
+    query.exec();
   });
 }
 
@@ -236,6 +238,36 @@ void Messages::forget_bodies(std::uint64_t time_before) {
         std::string(kForget) + "WHERE body IS NOT NULL AND time < ? AND " + kHandedOut);
     query.bind(1, to_sql(time_before));
     query.exec();
+  });
+}
+
+std::optional<std::int64_t> Messages::forget_next(const std::optional<std::string>& peer,
+                                                  std::uint64_t time_before, std::int64_t after) {
+  // Few enough that nobody waits for long, were each of the largest size.
+  constexpr const char* kAtOnce = " LIMIT 64";
+  const std::string chosen = std::string(
+                                 "id > ?1 AND +time < ?2 AND (body IS NOT NULL OR "
+                                 "(+direction = 'out' AND reply <> x'')) AND ") +
+                             kHandedOut +
+                             (peer ? std::string(" AND ") + kPeerColumn + " = ?3" : "");
+  return database_.guarded([&]() -> std::optional<std::int64_t> {
+    const auto bind = [&](SQLite::Statement& query) {
+      query.bind(1, after);
+      query.bind(2, to_sql(time_before));
+      if (peer) query.bind(3, *peer);
+    };
+    SQLite::Statement last(database_.sqlite(),
+                           "SELECT max(id) FROM (SELECT id FROM messages WHERE " + chosen +
+                               " ORDER BY id" + kAtOnce + ")");
+    bind(last);
+    last.executeStep();
+    if (last.getColumn(0).isNull()) return std::nullopt;
+    const std::int64_t end = last.getColumn(0).getInt64();
+    SQLite::Statement query(database_.sqlite(), kForget + ("WHERE id <= ?4 AND " + chosen));
+    bind(query);
+    query.bind(4, end);
+    query.exec();
+    return end;
   });
 }
 

@@ -27,6 +27,8 @@ enum class MessageState {
 };
 // One word.
 std::string state_text(MessageState state);
+// A word that is none stands for failed.
+MessageState read_state(const std::string& text);
 
 struct MessageKey {
   Direction direction = Direction::in;
@@ -46,6 +48,9 @@ struct MessageRow {
   unsigned rc = 0;
   std::int64_t id = 0;  // given by the database
 };
+
+// Who the other side of a message is, in SQL: what the index messages_by_peer is over.
+inline constexpr const char* kPeerColumn = "CASE direction WHEN 'in' THEN iss ELSE aud END";
 
 class Messages {
  public:
@@ -70,12 +75,18 @@ class Messages {
 
   // Deletes received and sent ids that expired before `exp_before` and whose body is gone already,
   // and remembers the largest expiry among them: purge_mark(). Ids still to be printed or handled
-  // stay.
+  // stay, and so does the newest row, so that no later one gets a number that was there before.
   void purge(std::uint64_t exp_before);
   // No message whose expiry is not above it can be told from one that was seen and purged.
   std::uint64_t purge_mark();
   // Deletes the bodies of messages stored before; those still to be printed or handled stay.
   void forget_bodies(std::uint64_t time_before);
+
+  // The same for messages stored before that time and exchanged with that peer (IK; with anybody
+  // when there is none), and for the replies to those we sent: takes the next few after that row
+  // id. Returns the id to go on after, nothing at the end.
+  std::optional<std::int64_t> forget_next(const std::optional<std::string>& peer,
+                                          std::uint64_t time_before, std::int64_t after);
 
  private:
   Database& database_;

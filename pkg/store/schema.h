@@ -89,7 +89,8 @@ inline constexpr std::array kMigrations = {
     R"sql(
       CREATE INDEX messages_to_handle ON messages (id) WHERE state IN ('exec', 'handling');
       CREATE INDEX messages_by_peer
-        ON messages (CASE direction WHEN 'in' THEN iss ELSE aud END, id);
+        ON messages (CASE direction WHEN 'in' THEN iss ELSE aud END, id, direction);
+      CREATE INDEX messages_by_direction ON messages (direction, id);
       CREATE INDEX messages_by_time ON messages (time);
     )sql",
 };

@@ -296,8 +296,6 @@ send --expire 1h -m x bob
 listen -W 1 -p 0 --json
 listen -W 1 -p 0 --format %b
 listen -W 1 -p 0 --exec cat
-log
-log --follow
 queue
 queue flush
 config --json

@@ -85,7 +85,7 @@ says() {
 
 @test "rotation: the first command after its end takes an expired key from the disk" {
   needs_faketime
-  for command in "peers" "peers --names" "send -m x nobody"; do
+  for command in "peers" "peers --names" "log" "log --forget nobody" "send -m x nobody"; do
     cp -a "$FOLDER/alice" "$FOLDER/copy"
     # shellcheck disable=SC2086  # words
     at 15 "$BIN" --home "$FOLDER/copy" $command >/dev/null 2>&1 || true

@@ -26,6 +26,30 @@ TEST_CASE("clock: a moment beyond the year 9999 is written as the last one of it
   CHECK(rfc3339(seconds) == "9999-12-31T23:59:59Z");
 }
 
+TEST_CASE("clock: a moment is read as it is written, and a day is its beginning") {
+  const auto [text, seconds] = GENERATE(table<std::string, std::uint64_t>({
+      {"1970-01-01T00:00:00Z", 0},
+      {"1970-01-01", 0},
+      {"2000-02-29T12:34:56Z", 951'827'696},
+      {"2000-02-29", 951'782'400},
+      {"2023-11-14T22:13:20Z", 1'700'000'000},
+      {"9999-12-31T23:59:59Z", 253'402'300'799},
+  }));
+  CHECK(parse_rfc3339(text) == seconds);
+}
+
+TEST_CASE("clock: what is no moment in UTC is not read as one") {
+  const std::string text =
+      GENERATE("", "2023", "2023-11", "2023-11-14T", "2023-11-14T22:13Z", "2023-11-14T22:13:20",
+               "2023-11-14T22:13:20+01:00", "2023-11-14 22:13:20Z", "2023-11-14T22:13:20Zx",
+               "2023-11-14T22:13:20z", "2023-11-14x", "23-11-14T22:13:20Z", "2023-13-14",
+               "2023-00-14", "2023-11-00", "2023-11-31", "2023-02-29", "1900-02-29", "1969-12-31",
+               "2023-11-14T24:00:00Z", "2023-11-14T23:60:00Z", "2023-11-14T23:59:60Z", "-023-11-14",
+               "2023-+1-14", "2023- 1-14", "2023/11/14");
+  CAPTURE(text);
+  CHECK_FALSE(parse_rfc3339(text));
+}
+
 TEST_CASE("clock: the time zone of the user changes nothing") {
   setenv("TZ", "America/New_York", 1);
   tzset();

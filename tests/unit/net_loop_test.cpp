@@ -609,6 +609,7 @@ TEST_CASE("loop: a port in use is refused with a hint") {
   CHECK_THAT(error.what(), Catch::Contains(taken));
   CHECK_THAT(error.what(), Catch::Contains("address already in use"));
   CHECK_THAT(error.hint(), Catch::Contains("-p"));
+  CHECK_THAT(error.hint(), Catch::Contains("p2pchat log --follow"));
 }
 
 TEST_CASE("loop: a port in use on one address is refused for all") {

@@ -12,8 +12,15 @@ namespace p2pchat {
 namespace {
 
 struct Fixture {
-  // Its body has gone already.
-  void insert_handed_out(const MessageRow& row) { messages.forget_body(messages.insert(row)); }
+  // Its body has gone already. Another row comes after it, since the newest is never purged.
+  void insert_handed_out(const MessageRow& row) {
+    messages.forget_body(messages.insert(row));
+    MessageRow newest = row;
+    newest.key.iss = "newest";
+    newest.state = MessageState::print;
+    newest.exp = 1'000'000'000;
+    if (!messages.find(newest.key)) messages.insert(newest);
+  }
 
   TestHome home;
   Database database = home.state();
@@ -168,6 +175,16 @@ TEST_CASE_METHOD(Fixture, "messages: the purge remembers the largest expiry it e
   CHECK(messages.purge_mark() == 2500);
 }
 
+TEST_CASE_METHOD(Fixture, "messages: the newest is not purged, so that no row number comes again") {
+  messages.forget_body(messages.insert(message("1", MessageState::printed)));
+  const std::int64_t newest = messages.insert(message("2", MessageState::printed));
+  messages.forget_body(newest);
+  messages.purge(1'000'000);
+  CHECK_FALSE(messages.find(message("1").key));
+  CHECK(messages.find(message("2").key));
+  CHECK(messages.insert(message("3")) > newest);
+}
+
 TEST_CASE_METHOD(Fixture, "messages: one that is still to be printed is never purged") {
   insert_handed_out(message("1", MessageState::print));
   messages.purge(1'000'000);
@@ -221,6 +238,47 @@ TEST_CASE_METHOD(Fixture, "messages: bodies go by age, those still to be printed
   CHECK_FALSE(has_body(database, old_id));
   CHECK(has_body(database, young_id));
   CHECK(has_body(database, waiting_id));
+}
+
+TEST_CASE_METHOD(Fixture, "messages: bodies go by peer and age, some at a time, up to the end") {
+  const auto insert = [&](const std::string& jti, Direction direction, std::uint64_t time) {
+    MessageRow row = message(jti, MessageState::printed);
+    row.key.direction = direction;
+    if (direction == Direction::out) std::swap(row.key.iss, row.key.aud);
+    row.time = time;
+    return messages.insert(row);
+  };
+  const std::int64_t old_in = insert("1", Direction::in, 999);
+  const std::int64_t new_in = insert("2", Direction::in, 1000);
+  const std::int64_t old_out = insert("3", Direction::out, 999);
+  const std::int64_t waiting = messages.insert(message("4"));
+  MessageRow of_carol = message("5", MessageState::printed);
+  of_carol.key.iss = "carol";
+  const std::int64_t other = messages.insert(of_carol);
+
+  CHECK_FALSE(messages.forget_next("nobody", 5000, 0));
+  const auto last = messages.forget_next("alice", 1000, 0);
+  CHECK(last == old_out);
+  CHECK_FALSE(messages.forget_next("alice", 1000, *last));
+  for (const std::int64_t id : {old_in, old_out}) CHECK_FALSE(has_body(database, id));
+  for (const std::int64_t id : {new_in, waiting, other}) CHECK(has_body(database, id));
+  CHECK(messages.get(old_in)->reply == "reply");
+  CHECK(messages.get(old_out)->reply.empty());
+
+  CHECK(messages.forget_next(std::nullopt, 5000, 0) == other);
+  for (const std::int64_t id : {new_in, other}) CHECK_FALSE(has_body(database, id));
+  CHECK(has_body(database, waiting));
+  CHECK_FALSE(messages.forget_next(std::nullopt, 5000, 0));
+}
+
+TEST_CASE_METHOD(Fixture, "messages: a reply that came after the body was forgotten is, too") {
+  MessageRow row = message("1", MessageState::unknown);
+  row.key.direction = Direction::out;
+  const std::int64_t id = messages.insert(row);
+  messages.forget_body(id);
+  messages.set_outcome(id, MessageState::acked, "late", 0);
+  CHECK(messages.forget_next(std::nullopt, 5000, 0) == id);
+  CHECK(messages.get(id)->reply.empty());
 }
 
 TEST_CASE_METHOD(Fixture, "messages: a forgotten body is in no file") {
