@@ -29,6 +29,7 @@ constexpr std::array kOptions = {
     Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
     Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
     Option{"", "raw", "Take off no final newline, escape nothing"},
+    Option{"", "escape", "Escape what a terminal would obey in the reply, also in a pipe"},
 };
 
 bool is_raw(const Call& call) {
@@ -44,6 +45,11 @@ void refuse_conflicts(const Call& call) {
   }
   if (call.has("json") && call.has("quiet")) {
     throw Error(Status::usage, "--json and -q exclude each other");
+  }
+  for (const std::string option : {"json", "quiet", "raw", "binary"}) {
+    if (call.has("escape") && call.has(option)) {
+      throw Error(Status::usage, "--escape and --" + option + " exclude each other");
+    }
   }
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
@@ -100,7 +106,7 @@ std::string retry_command(const Call& call, const Letter& letter,
   std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
   command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
   std::string with;
-  for (const char* flag : {"binary", "raw", "quiet", "json", "propagate"}) {
+  for (const char* flag : {"binary", "raw", "escape", "quiet", "json", "propagate"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
   }
   if (const auto text = call.text("message")) {
@@ -189,7 +195,7 @@ class Report {
 
   void print_reply(const Delivered& delivered) const {
     if (several_ || call_.has("quiet")) return;
-    const bool escape = is_terminal(STDOUT_FILENO) && !is_raw(call_);
+    const bool escape = call_.has("escape") || (is_terminal(STDOUT_FILENO) && !is_raw(call_));
     std::string text = escape ? escape_for_terminal(delivered.reply, "  ") : delivered.reply;
     if (escape && text.ends_with("\n  ")) text.erase(text.size() - 3);
     if (escape && !text.empty()) text += '\n';
@@ -249,7 +255,8 @@ int run(const Call& call) {
 
 const Command kSendCommand = {
     "send",
-    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--id ID] [--binary] [--raw] "
+    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--id ID] [--binary] [--raw | "
+    "--escape] "
     "PEER...",
     "send a message to peers and wait for their acknowledgements",
     kOptions,

@@ -293,9 +293,6 @@ provide() {
   done <<'END'
 send --queue -m x bob
 send --expire 1h -m x bob
-listen -W 1 -p 0 --json
-listen -W 1 -p 0 --format %b
-listen -W 1 -p 0 --exec cat
 queue
 queue flush
 config --json

@@ -76,6 +76,16 @@ assert_received() {
   assert_stdout '\x1b[31mred\r' '  next \u{202e} end' 'delivered to alice'
 }
 
+@test "send --escape: a pipe gets what a terminal would; it goes with nothing that says otherwise" {
+  listening -k --reply $'\e[31mred\r\nnext \xe2\x80\xae end'
+  expect 0 bob send -m hi --escape alice
+  assert_stdout '\x1b[31mred\r' '  next \u{202e} end'
+  for option in --json -q --raw --binary; do
+    expect 64 bob send -m hi --escape "$option" alice
+    assert_refusal send "--escape and -"
+  done
+}
+
 @test "send -q: the reply is not printed" {
   listening -k --reply thanks
   expect 0 bob send -q -m hi alice
