@@ -228,6 +228,9 @@ int run_inetd(const Call& call) {
       [may_speak](const std::string& id, std::string_view line) {
         if (may_speak) say_line_of_handler(id, line);
       },
+      [may_speak](const Received& message) {
+        if (may_speak) say_interrupted(message);
+      },
   };
   serve_inetd(call.home, Config::load(call.home), rules, handler, events);
   return 0;

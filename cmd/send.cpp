@@ -135,15 +135,13 @@ class Report {
 
   // Returns the exit status for this peer.
   int add(const Sent& sent) {
-    try {
-      print_outcome(sent);
-    } catch (const Error& error) {
-      if (!sent.delivered) return fail(sent.peer, *sent.error);
-      return fail(sent.peer, {error.status(),
-                              "acknowledged by " + in_quotes(sent.peer) + ", but " + error.what(),
-                              error.hint()});
-    }
+    if (!lost_) print_outcome(sent);
     if (sent.error) return fail(sent.peer, *sent.error);
+    if (lost_) {
+      said_lost_ = true;
+      return fail(sent.peer, {lost_->status(), "acknowledged by " + in_quotes(sent.peer) +
+                                                   ", but " + lost_->what()});
+    }
     if (is_terminal(STDOUT_FILENO) && !json_) say("delivered to " + sent.peer);
     if (sent.delivered->rc == 0) return 0;
     fail(sent.peer, {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
@@ -151,9 +149,12 @@ class Report {
     return status_of(sent);
   }
 
-  // One hint for all those whose outcome is unknown.
-  void end() const {
+  // Returns `status`, or that of a standard output which could not be written: then nobody can rely
+  // on what came out there. One hint for all those whose outcome is unknown.
+  int end(int status) {
+    if (lost_ && !said_lost_) say_error(lost_->what(), "");
     if (!unknown_.empty()) say_hint(retry_command(call_, letter_, unknown_));
+    return lost_ ? static_cast<int>(lost_->status()) : status;
   }
 
  private:
@@ -168,11 +169,15 @@ class Report {
     return static_cast<int>(error.status());
   }
 
-  void print_outcome(const Sent& sent) const {
-    if (json_) {
-      print(json_line(record_of(sent)));
-    } else if (sent.delivered && !sent.error) {
-      print_reply(*sent.delivered);
+  void print_outcome(const Sent& sent) {
+    try {
+      if (json_) {
+        print(json_line(record_of(sent)));
+      } else if (sent.delivered && !sent.error) {
+        print_reply(*sent.delivered);
+      }
+    } catch (const Error& error) {
+      lost_ = error;
     }
   }
 
@@ -208,6 +213,8 @@ class Report {
   bool json_;
   std::set<std::string> hints_;
   std::vector<std::string> unknown_;  // peers, each once
+  std::optional<Error> lost_;         // why standard output could not be written
+  bool said_lost_ = false;
 };
 
 // The first failing status.
@@ -218,8 +225,7 @@ int tell(const Call& call, const Letter& letter, const Outcomes& outcomes) {
     const int own = report.add(sent);
     if (status == 0) status = own;
   }
-  report.end();
-  return status;
+  return report.end(status);
 }
 
 // One message that our user has ended before any of it left: they know.

@@ -254,7 +254,10 @@ void Process::close_pipes() {
 }
 
 void Process::signal(int signal_number) const {
-  if (pid_ > 0 && !status_) kill(own_group_ ? -pid_ : pid_, signal_number);
+  if (pid_ <= 0 || status_) return;
+  if (own_group_) kill(-pid_, signal_number);
+  // It may have left the group.
+  if (!own_group_ || getpgid(pid_) != pid_) kill(pid_, signal_number);
 }
 
 int Process::end() {

@@ -169,7 +169,8 @@ bool serve(int in, int out, const KeepLarge& keep_large, const Answer& answer) {
     state = intake.take(*piece, keep_large);
   }
   if (state == Intake::State::refused) return false;
-  if (!write_frame(out, answer(intake.take_frame()))) return false;
+  const std::optional<std::string> reply = answer(intake.take_frame());
+  if (!reply || !write_frame(out, *reply)) return false;
   const auto close_by = Intake::Clock::now() + kLingerTime;
   while (read_some(in, close_by)) {
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,8 +36,8 @@ using ReplyWatcher = std::function<bool(std::string_view piece)>;
 Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
                    const ReplyWatcher& plausible, int interrupt = -1);
 
-// The reply to a frame, without its NUL.
-using Answer = std::function<std::string(const std::string& frame)>;
+// The reply to a frame, without its NUL; nothing: the connection is closed without one.
+using Answer = std::function<std::optional<std::string>(const std::string& frame)>;
 
 // Reads a request from `in`, writes its reply to `out`, and waits for the client to close. Neither
 // descriptor is changed: they may be somebody else's too. False when the connection was to be

@@ -30,7 +30,6 @@ using State = Connection::State;
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};
-constexpr std::chrono::milliseconds kStopTime{5'000};
 constexpr std::chrono::milliseconds kLongestWait{60'000};
 
 // Lets a descriptor that is no socket into a PollSet, which asks a socket for nothing else.
@@ -290,7 +289,7 @@ void Loop::take_outbox() {
 
 void Loop::begin_stop() {
   stopping_ = true;
-  stop_by_ = Clock::now() + kStopTime;
+  stop_by_ = Clock::now() + limits_.stop_time;
   set_accepting(false);
   server_.reset();
   for (auto slot = slots_.begin(); slot != slots_.end();) settle(slot++);

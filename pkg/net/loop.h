@@ -35,9 +35,10 @@ struct Incoming {
 
 struct LoopLimits {
   std::size_t connections = 16'384;
-  std::size_t frame_bytes = 67'108'864;      // of all frames, arriving or being answered
-  std::size_t answering = 512;               // frames handed on and not yet answered
-  std::size_t answering_bytes = 33'554'432;  // of those frames
+  std::size_t frame_bytes = 67'108'864;        // of all frames, arriving or being answered
+  std::size_t answering = 512;                 // frames handed on and not yet answered
+  std::size_t answering_bytes = 33'554'432;    // of those frames
+  std::chrono::milliseconds stop_time{5'000};  // for what is in flight at the end
 };
 
 class Loop {
@@ -64,7 +65,7 @@ class Loop {
   void after(std::chrono::milliseconds time, std::function<void()> handler);
 
   // Serves until stop(), then until every frame that was handed on has its reply written, but no
-  // longer than 5 s.
+  // longer than the limit.
   void run();
 
   // What is left of the time that stop() allows, for those who end after run().

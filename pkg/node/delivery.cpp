@@ -83,27 +83,34 @@ class Delivery {
 
   void set_state(MessageState state) { sent_.state = state_text(state); }
 
-  // What this id has been used for. The peer forgets an id a day after the last expiry that it has
-  // seen of it: from then on a repetition could be delivered twice, so none is sent any more.
-  std::optional<Delivered> earlier_delivery() {
-    hash_ = content_hash(RequestType::message, peer_.identity, letter_.body);
-    const auto known = messages_.find(key());
+  // What this id has been used for: nothing, or this very message.
+  std::optional<MessageRow> look_up() {
+    auto known = messages_.find(key());
     if (!known) return std::nullopt;
-    const std::string id = "the id " + in_quotes(letter_.id_text);
-    const std::string peer = in_quotes(peer_.name);
     if (known->hash != hash_) {
       set_state(MessageState::failed);
-      throw Error(Status::data, id + " has carried another message to " + peer);
+      throw Error(Status::data,
+                  the_id() + " has carried another message to " + in_quotes(peer_.name));
     }
     record_ = known->id;
     before_ = known->state;
     set_state(known->state);
-    if (known->exp > unix_now()) return std::nullopt;
+    return known;
+  }
+
+  // The peer forgets an id a day after the last expiry that it has seen of it: from then on a
+  // repetition could be delivered twice, so none is sent any more.
+  std::optional<Delivered> earlier_delivery() {
+    hash_ = content_hash(RequestType::message, peer_.identity, letter_.body);
+    const auto known = look_up();
+    if (!known || known->exp > unix_now()) return std::nullopt;
     if (known->state == MessageState::acked) return Delivered{known->reply, known->rc};
     if (known->state != MessageState::unknown) return std::nullopt;
-    throw Error(Status::data, id + " has expired: whether " + peer +
+    throw Error(Status::data, the_id() + " has expired: whether " + in_quotes(peer_.name) +
                                   " has the message can no longer be found out");
   }
+
+  std::string the_id() const { return "the id " + in_quotes(letter_.id_text); }
 
   Line connected() {
     Line line = connect(Contact::of(peer_), deadline_, sender_.interrupt);
@@ -141,7 +148,8 @@ class Delivery {
     database_.set_patience(deadline_.remaining());
     database_.set_durability(Durability::full);
     WriteTransaction transaction(database_);
-    if (record_) {
+    // Somebody may have begun to send the same since we looked.
+    if (look_up()) {
       messages_.extend(*record_, draft.exp);
       if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
     } else {
@@ -152,15 +160,18 @@ class Delivery {
     if (before_ != MessageState::acked) set_state(MessageState::unknown);
   }
 
-  // What is known of a message only grows: an earlier attempt that was acknowledged, or whose
-  // outcome is unknown, is not undone by a later one that was not taken.
+  // What is known of a message only grows: an attempt before this one, or beside it, that was
+  // acknowledged or whose outcome is unknown is not undone by one that was not taken.
   void record_outcome(MessageState state, const std::string& reply, unsigned rc) {
-    const bool says_more = state == MessageState::acked || !before_ ||
-                           (before_ != MessageState::acked && before_ != MessageState::unknown);
-    if (says_more) set_state(state);
     database_.set_durability(Durability::normal);
     WriteTransaction transaction(database_);
+    const auto present = messages_.get(*record_);
+    const bool was_acked = present && present->state == MessageState::acked;
+    const bool says_more =
+        state == MessageState::acked ||
+        (!was_acked && (state == MessageState::unknown || before_ != MessageState::unknown));
     if (says_more) messages_.set_outcome(*record_, state, reply, rc);
+    set_state(says_more ? state : was_acked ? MessageState::acked : MessageState::unknown);
     const bool handed_out = state == MessageState::acked && sender_.log_keep_seconds == 0;
     if (handed_out) messages_.forget_body(*record_);
     clean_up(database_, unix_now(), sender_.log_keep_seconds);
@@ -211,7 +222,12 @@ class Delivery {
     }
   }
 
-  Error unknown_outcome(const std::string& why) const {
+  Error unknown_outcome(const std::string& why) {
+    try {
+      record_outcome(MessageState::unknown, {}, 0);
+    } catch (
+        const Error&) {  // that is what record() has said, unless somebody said otherwise since
+    }
     return {Status::unknown_outcome,
             why + "; the outcome of message " + in_quotes(letter_.id_text) + " is unknown"};
   }

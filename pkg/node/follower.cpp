@@ -1,5 +1,6 @@
 #include "node/follower.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ class Follower {
   }
 
   FollowEnd run() {
+    // One that was closed when we were started: no write may come for a long time.
+    if ((fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) fail(EBADF);
     do {
       write_news();
     } while (!ended() && wait_for_change());

@@ -99,10 +99,11 @@ class Run {
   void read_errors() {
     const bool more = read_all(process_.errors(), [this](std::string_view piece) {
       for (const char c : piece) {
+        if (c == '\n' || line_.size() == kLongestLine) {
+          on_error_line_(line_);
+          line_.clear();
+        }
         if (c != '\n') line_ += c;
-        if (c != '\n' && line_.size() < kLongestLine) continue;
-        on_error_line_(line_);
-        line_.clear();
       }
       return true;
     });

@@ -1,11 +1,14 @@
 #include "node/handlers.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace p2pchat {
 
@@ -41,8 +44,9 @@ FileLock message_lock(const std::string& lock_file, std::int64_t row) {
   return {lock_file, lock_byte_of_message(row), std::chrono::milliseconds(0)};
 }
 
-void interrupt(Messages& messages, std::int64_t row) {
+void interrupt(Messages& messages, std::int64_t row, bool forget_body) {
   messages.set_outcome(row, MessageState::interrupted, {}, kInterrupted);
+  if (forget_body) messages.forget_body(row);
 }
 
 Handlers::Handlers(const Home& home, HandlerCommand command, std::uint64_t jobs,
@@ -56,7 +60,9 @@ Handlers::Handlers(const Home& home, HandlerCommand command, std::uint64_t jobs,
       database_(home.open_state(Durability::full)),
       messages_(database_),
       peers_(database_) {
+  constexpr std::chrono::milliseconds kPatience{2'000};
   if (!stop_) throw Error(Status::system, "cannot make an eventfd: " + errno_text(errno));
+  database_.set_patience(kPatience);
 }
 
 std::vector<ToHandle> Handlers::leftovers() {
@@ -68,39 +74,66 @@ std::vector<ToHandle> Handlers::leftovers() {
     if (!message.held()) continue;
     const auto known = messages_.get(row);
     if (known->state == MessageState::handling) {
-      interrupt(messages_, row);
+      interrupt(messages_, row, forget_bodies_);
       events_.interrupted(received(peers_, *known));
     } else if (auto place = places_.take_in_queue()) {
       left.push_back({row, std::move(message), *std::move(place)});
     }
   }
   transaction.commit();
+  if (forget_bodies_) database_.scrub_log();
   return left;
 }
 
+// A full disk, a state that somebody else holds: both pass.
+template <typename Work>
+auto Handlers::persistently(const Work& work, bool for_ever) {
+  constexpr std::chrono::milliseconds kPause{1'000};
+  constexpr std::chrono::milliseconds kPatience{10'000};
+  const Deadline deadline(kPatience);
+  while (true) {
+    try {
+      return work();
+    } catch (const DamagedState&) {
+      throw;
+    } catch (const Error&) {
+      if (stopping_ || (!for_ever && deadline.passed())) throw;
+    }
+    pollfd stopped{stop_.get(), POLLIN, 0};
+    poll(&stopped, 1, poll_time(kPause));
+  }
+}
+
 std::optional<Handled> Handlers::handle(ToHandle to_handle, int stop) {
-  const auto message = begin(to_handle.row);
+  const bool for_ever = stop < 0;
+  std::optional<Received> message;
+  try {
+    message = persistently([&] { return begin(to_handle.row); }, for_ever);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
   if (!message) return std::nullopt;
   to_handle.place.use();
-  Handled handled = run_handler(command_, *message, stop >= 0 ? stop : stop_.get(),
+  Handled handled = run_handler(command_, *message, for_ever ? stop_.get() : stop,
                                 [&](std::string_view line) { events_.line(message->id, line); });
-  record(to_handle.row, handled);
+  try {
+    persistently([&] { record(to_handle.row, handled); }, for_ever);
+  } catch (const Error& error) {
+    throw Error(error.status(), "what the handler of message " + in_quotes(message->id) +
+                                    " has answered is lost: " + error.what());
+  }
   return handled;
 }
 
 std::optional<Received> Handlers::begin(std::int64_t row) {
   if (stopping_) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  try {
-    WriteTransaction transaction(database_);
-    const auto known = messages_.get(row);
-    if (!known || known->state != MessageState::exec) return std::nullopt;
-    messages_.set_state(row, MessageState::handling);
-    transaction.commit();
-    return received(peers_, *known);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  WriteTransaction transaction(database_);
+  const auto known = messages_.get(row);
+  if (!known || known->state != MessageState::exec) return std::nullopt;
+  messages_.set_state(row, MessageState::handling);
+  transaction.commit();
+  return received(peers_, *known);
 }
 
 void Handlers::record(std::int64_t row, const Handled& handled) {

@@ -76,7 +76,7 @@ struct ToHandle {
 FileLock message_lock(const std::string& lock_file, std::int64_t row);
 
 // Notes that nobody knows how the handler ended: it is not run again (kInterrupted).
-void interrupt(Messages& messages, std::int64_t row);
+void interrupt(Messages& messages, std::int64_t row, bool forget_body);
 
 class Handlers {
  public:
@@ -109,6 +109,8 @@ class Handlers {
  private:
   std::optional<Received> begin(std::int64_t row);
   void record(std::int64_t row, const Handled& handled);
+  template <typename Work>
+  auto persistently(const Work& work, bool for_ever);
 
   std::string lock_file_;
   HandlerCommand command_;

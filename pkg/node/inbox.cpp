@@ -77,22 +77,19 @@ Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin
     while (peers.count_pending() >= kMaxPending) peers.evict_pending();
   }
   peers.insert(row);
-  return {present_status(row), {}, 0, std::move(newcomer)};
+  Verdict verdict = told(present_status(row));
+  verdict.newcomer = std::move(newcomer);
+  verdict.counts = true;
+  return verdict;
 }
 
 }  // namespace
 
-void Verdict::take(std::optional<Handled> handled) {
-  if (handled) {
-    reply = std::move(handled->reply);
-    rc = handled->rc;
-  } else {
-    *this = told(AckStatus::busy);
-  }
-}
-
-Inbox::Inbox(const Home& home, InboxRules rules, Places* places)
-    : lock_file_(home.lock_file()), rules_(std::move(rules)), places_(places) {}
+Inbox::Inbox(const Home& home, InboxRules rules, Places* places, bool forget_bodies)
+    : lock_file_(home.lock_file()),
+      rules_(std::move(rules)),
+      places_(places),
+      forget_bodies_(forget_bodies) {}
 
 Verdict Inbox::take(Database& database, const Request& request, const Origin& origin,
                     std::uint64_t now) const {
@@ -110,7 +107,7 @@ Verdict Inbox::take_message(Database& database, const Request& request, std::uin
   if (!peer) return {};  // removed since its signature was checked
   if (peer->status != PeerStatus::trusted) return told(AckStatus::pending);
   const auto known = messages.find({Direction::in, request.iss, request.aud, request.jti});
-  if (known) return take_again(messages, request, *known);
+  if (known) return take_again(database, request, *known);
   Verdict verdict = take_new(messages, request, now);
   if (verdict.status == AckStatus::ok) {
     peer->last_seen = now;
@@ -142,22 +139,26 @@ Verdict Inbox::take_new(Messages& messages, const Request& request, std::uint64_
   return verdict;
 }
 
-Verdict Inbox::take_again(Messages& messages, const Request& request,
+Verdict Inbox::take_again(Database& database, const Request& request,
                           const MessageRow& known) const {
   if (known.hash != request.content_hash) return told(AckStatus::conflict);
-  messages.extend(known.id, request.exp);
+  Messages(database).extend(known.id, request.exp);
   const bool unhandled = known.state == MessageState::exec || known.state == MessageState::handling;
-  if (unhandled) return take_unhandled(messages, known);
+  if (unhandled) return take_unhandled(database, known);
   return {AckStatus::dup, known.reply, known.rc};
 }
 
-Verdict Inbox::take_unhandled(Messages& messages, const MessageRow& known) const {
+Verdict Inbox::take_unhandled(Database& database, const MessageRow& known) const {
   FileLock lock = message_lock(lock_file_, known.id);
   if (!lock.held()) return told(AckStatus::busy);
   // Whoever had it has died.
   if (known.state == MessageState::handling) {
-    interrupt(messages, known.id);
-    return {AckStatus::dup, {}, kInterrupted};
+    Messages messages(database);
+    Peers peers(database);
+    interrupt(messages, known.id, forget_bodies_);
+    Verdict verdict{AckStatus::dup, {}, kInterrupted};
+    verdict.interrupted = received(peers, known);
+    return verdict;
   }
   auto place = places_ != nullptr ? places_->take() : std::nullopt;
   if (!place) return told(AckStatus::busy);
@@ -173,7 +174,11 @@ Verdict Inbox::take_registration(Database& database, const Request& request, con
   if (!peer) return take_stranger(peers, request, origin, rules_.first_use, now);
   if (peer->status == PeerStatus::blocked) return told(AckStatus::pending);
   // Not newer: a replay, or one that was overtaken. It changes nothing.
-  if (request.iat <= peer->registered) return told(present_status(*peer));
+  if (request.iat <= peer->registered) {
+    Verdict verdict = told(present_status(*peer));
+    verdict.counts = request.iat == peer->registered;
+    return verdict;
+  }
 
   const KeyStatement& statement = request.introduction->keys;
   if (const auto stored = read_key_statement(peer->statement)) {
@@ -186,7 +191,9 @@ Verdict Inbox::take_registration(Database& database, const Request& request, con
   peer->registered = request.iat;
   peer->last_seen = now;
   peers.update(*peer);
-  return told(present_status(*peer));
+  Verdict verdict = told(present_status(*peer));
+  verdict.counts = true;
+  return verdict;
 }
 
 void clean_up(Database& database, std::uint64_t now, std::uint64_t log_keep_seconds) {

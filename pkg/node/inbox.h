@@ -50,15 +50,18 @@ struct Verdict {
   std::optional<Newcomer> newcomer = {};
   // Once this is committed: the reply and rc are what the handler gives.
   std::optional<ToHandle> to_handle = {};
-
-  // What has come of it; nothing: it was not begun.
-  void take(std::optional<Handled> handled);
+  // A message whose handler was interrupted, which is found out now.
+  std::optional<Received> interrupted = {};
+  // A registration that our user may have waited for: neither overtaken by a newer one nor of a
+  // blocked peer.
+  bool counts = false;
 };
 
 class Inbox {
  public:
   // places: messages go to handlers, as long as there is a place; none: they are to be printed.
-  Inbox(const Home& home, InboxRules rules, Places* places = nullptr);
+  // forget_bodies: nothing is kept of a message that is done with.
+  Inbox(const Home& home, InboxRules rules, Places* places = nullptr, bool forget_bodies = false);
 
   // Inside the caller's transaction. Throws Error{system} when the state fails.
   Verdict take(Database& database, const Request& request, const Origin& origin,
@@ -67,14 +70,15 @@ class Inbox {
  private:
   Verdict take_message(Database& database, const Request& request, std::uint64_t now) const;
   Verdict take_new(Messages& messages, const Request& request, std::uint64_t now) const;
-  Verdict take_again(Messages& messages, const Request& request, const MessageRow& known) const;
-  Verdict take_unhandled(Messages& messages, const MessageRow& known) const;
+  Verdict take_again(Database& database, const Request& request, const MessageRow& known) const;
+  Verdict take_unhandled(Database& database, const MessageRow& known) const;
   Verdict take_registration(Database& database, const Request& request, const Origin& origin,
                             std::uint64_t now) const;
 
   std::string lock_file_;
   InboxRules rules_;
   Places* places_;
+  bool forget_bodies_;
 };
 
 // What time takes away: expired ids and strangers, bodies older than log.keep.

@@ -28,12 +28,13 @@ class OneExchange {
         identity_(load_identity(home)),
         keyring_(home, identity_, config.rotate_days()),
         database_(home.open_state(Durability::full)),
-        handlers_(handler ? std::make_unique<Handlers>(
-                                home, *handler, 1, std::nullopt, config.log_keep_seconds() == 0,
-                                Handlers::Events{events.handler_line, [](const Received&) {}})
+        handlers_(handler ? std::make_unique<Handlers>(home, *handler, 1, std::nullopt,
+                                                       config.log_keep_seconds() == 0,
+                                                       Handlers::Events{events.handler_line, {}})
                           : nullptr),
         responder_(identity_, keyring_, home.open_state(Durability::normal),
-                   Inbox(home, rules, handlers_ ? &handlers_->places() : nullptr)),
+                   Inbox(home, rules, handlers_ ? &handlers_->places() : nullptr,
+                         config.log_keep_seconds() == 0)),
         source_(source_of_descriptor(STDIN_FILENO)) {}
 
   void serve() {
@@ -42,6 +43,7 @@ class OneExchange {
         [this](std::string_view prefix) { return responder_.is_for_us(prefix); },
         [this](const std::string& frame) { return answer(frame); });
     if (stranger_) events_.stranger(*stranger_);
+    if (interrupted_) events_.interrupted(*interrupted_);
   }
 
   void clean_up(std::uint64_t log_keep_seconds) {
@@ -52,14 +54,17 @@ class OneExchange {
 
   // What has ended the handler, else 0.
   int signal_number() const { return signal_number_; }
+  // Why the answer of the handler is lost.
+  const std::optional<Error>& failed() const { return failed_; }
 
  private:
-  std::string answer(const std::string& frame) {
+  std::optional<std::string> answer(const std::string& frame) {
     const Responder::Opened opened = responder_.open(frame);
     if (!opened.request) return opened.reply;
     Verdict verdict = decide(*opened.request);
     if (verdict.newcomer) stranger_ = stranger_of(*opened.request, *verdict.newcomer);
-    if (verdict.to_handle) handle(verdict);
+    interrupted_ = std::move(verdict.interrupted);
+    if (verdict.to_handle && !handle(verdict)) return std::nullopt;
     return responder_.seal(opened, verdict);
   }
 
@@ -74,10 +79,21 @@ class OneExchange {
     }
   }
 
-  void handle(Verdict& verdict) {
-    const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
-    verdict.take(handlers_->handle(*std::move(verdict.to_handle), signals.descriptor()));
-    signal_number_ = signals.take();
+  // False when it has not come to an end that is known.
+  bool handle(Verdict& verdict) {
+    // Until our own end: a signal ends the handler, not its answer.
+    signals_.emplace({SIGINT, SIGTERM, SIGHUP});
+    std::optional<Handled> handled;
+    try {
+      handled = handlers_->handle(*std::move(verdict.to_handle), signals_->descriptor());
+    } catch (const Error& error) {
+      failed_ = error;
+    }
+    signal_number_ = signals_->take();
+    if (!handled) return false;
+    verdict.reply = std::move(handled->reply);
+    verdict.rc = handled->rc;
+    return true;
   }
 
   const InetdEvents& events_;
@@ -88,6 +104,9 @@ class OneExchange {
   Responder responder_;
   Source source_;
   std::optional<Stranger> stranger_;
+  std::optional<Received> interrupted_;
+  std::optional<SignalFd> signals_;
+  std::optional<Error> failed_;
   int signal_number_ = 0;
 };
 
@@ -98,6 +117,7 @@ void serve_inetd(const Home& home, const Config& config, const InboxRules& rules
   OneExchange exchange(home, config, rules, handler, events);
   exchange.serve();
   exchange.clean_up(config.log_keep_seconds());
+  if (exchange.failed()) throw Error(*exchange.failed());
   if (exchange.signal_number() == 0) return;
   throw Error(Status::system, "the handler was ended by a signal to us")
       .ended_by(exchange.signal_number());

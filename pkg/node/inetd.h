@@ -17,6 +17,7 @@ namespace p2pchat {
 struct InetdEvents {
   std::function<void(const Stranger&)> stranger;
   std::function<void(const std::string& id, std::string_view line)> handler_line;
+  std::function<void(const Received&)> interrupted;
 };
 
 // Messages are stored and acknowledged; a later listen writes them, or the handler has them.

@@ -36,6 +36,8 @@ LoopLimits limits_for(std::size_t descriptors, std::size_t handlers) {
   LoopLimits limits;
   const std::size_t own = kOwnDescriptors + handlers * kDescriptorsOfHandler;
   const std::size_t room = descriptors > own ? descriptors - own : 0;
+  // An answer that a handler gives at the end of its time still goes out.
+  if (handlers > 0) limits.stop_time += std::chrono::seconds(1);
   limits.connections = std::clamp<std::size_t>(room, 4, limits.connections);
   return limits;
 }
@@ -55,7 +57,8 @@ class Listener {
         keyring_(home, identity_, config.rotate_days()),
         handlers_(options.handler ? make_handlers(home) : nullptr),
         responder_(identity_, keyring_, home.open_state(Durability::normal),
-                   Inbox(home, options.rules, handlers_ ? &handlers_->places() : nullptr)),
+                   Inbox(home, options.rules, handlers_ ? &handlers_->places() : nullptr,
+                         log_keep_seconds_ == 0)),
         signals_({SIGINT, SIGTERM, SIGHUP}),
         loop_(limits_for(raise_descriptor_limit(), options.handler ? options.jobs : 0)),
         printer_(options.handler ? nullptr : make_printer(home)),
@@ -199,9 +202,7 @@ class Listener {
   // From the writer to a worker, by way of the handler if there is one.
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
     if (!committed) exchange->verdict = {AckStatus::busy, {}};
-    if (exchange->verdict.status) {
-      note(exchange->opened.request->type, *exchange->verdict.status);
-    }
+    note(exchange->opened.request->type, exchange->verdict);
     if (exchange->verdict.to_handle) {
       return handling_.submit(
           [this, exchange] { answer_or_close(exchange->connection, [&] { handle(exchange); }); });
@@ -211,8 +212,22 @@ class Listener {
 
   void handle(const std::shared_ptr<Exchange>& exchange) {
     Verdict& verdict = exchange->verdict;
-    verdict.take(handlers_->handle(*std::move(verdict.to_handle)));
+    std::optional<Handled> handled = handle(*std::move(verdict.to_handle));
+    // Without an answer the sender knows that it may be stored, and asks again.
+    if (!handled) return loop_.reply(exchange->connection, std::nullopt);
+    verdict.reply = std::move(handled->reply);
+    verdict.rc = handled->rc;
     submit_seal(exchange);
+  }
+
+  std::optional<Handled> handle(ToHandle to_handle) {
+    try {
+      return handlers_->handle(std::move(to_handle));
+    } catch (const Error& error) {
+      note_trouble(error);
+    }
+    end_if_all_handled();
+    return std::nullopt;
   }
 
   void submit_seal(const std::shared_ptr<Exchange>& exchange) {
@@ -226,11 +241,7 @@ class Listener {
   void handle_leftovers() {
     for (ToHandle& left : leftovers_) {
       handling_.submit([this, left = std::make_shared<ToHandle>(std::move(left))] {
-        try {
-          handlers_->handle(std::move(*left));
-        } catch (const Error& error) {
-          note_trouble(error);
-        }
+        handle(std::move(*left));
         end_if_all_handled();
       });
     }
@@ -251,11 +262,10 @@ class Listener {
 
   // What an answered request means for how long we listen. What was refused, or had come before, is
   // not what our user waits for.
-  void note(RequestType type, AckStatus status) {
-    if (status == AckStatus::ok && printer_) printer_->wake();
-    const bool registered = type == RequestType::registration &&
-                            (status == AckStatus::trusted || status == AckStatus::pending);
-    if (registered) end_one_shot();
+  void note(RequestType type, const Verdict& verdict) {
+    if (verdict.status == AckStatus::ok && printer_) printer_->wake();
+    if (verdict.interrupted) events_.interrupted(*verdict.interrupted);
+    if (type == RequestType::registration && verdict.counts) end_one_shot();
   }
 
   void end_one_shot() {

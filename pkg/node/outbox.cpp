@@ -1,5 +1,6 @@
 #include "node/outbox.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <map>
@@ -120,12 +121,17 @@ Outbox::Outbox(const Home& home, const Config& config)
 
 void Outbox::require_peers(const std::vector<std::string>& names) {
   Peers peers(database_);
+  // An unknown name is an error of the call, whatever the others are.
+  const auto is_unknown = [&](const std::string& name) { return !peers.by_name(name); };
+  const auto unknown = std::find_if(names.begin(), names.end(), is_unknown);
+  if (unknown != names.end()) trusted_peer(peers, *unknown);
   for (const std::string& name : names) trusted_peer(peers, name);
 }
 
 Outcomes Outbox::send(const Letter& letter, const std::vector<std::string>& names,
                       const SendTime& time) {
   Distinct peers = distinct(names);
+  raise_descriptor_limit();
   Round round(letter, std::move(peers.names), time);
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};

@@ -80,7 +80,7 @@ terminal() {
   mkfifo "$pipe"
   exec {fd}<>"$pipe"
   TYPE[$1]=$fd
-  start_command "$1.terminal" env -C "$FOLDER/here" P2PCHAT_HOME="$FOLDER/$1" \
+  start_command "$1.terminal" env -C "$FOLDER/here" P2PCHAT_HOME="$FOLDER/$1" TERM=dumb \
     /usr/bin/python3 "$PEER_PY" pty bash -c 'echo $$ >../$0.pid; typed_commands' "$1" 9<"$pipe"
   wait_until test -s "$FOLDER/$1.pid"
   STARTED+=("-$(<"$FOLDER/$1.pid")") # with all that it runs
@@ -244,6 +244,9 @@ default_port() {
   replace 'alice localhost ' "alice localhost:$PORT "
   replace 'cat inbox.txt' 'wait && cat inbox.txt' # faster than anybody types
   replace /tmp/ "$FOLDER/"
+  # shellcheck disable=SC2016
+  printf '%s\n' '#!/bin/sh' '"$P2PCHAT_EXE" peers --names | wc -l' >"$FOLDER/bin/p2pchat-count"
+  chmod +x "$FOLDER/bin/p2pchat-count"
   open_page p2pchat.1
   close_page
 }
@@ -401,6 +404,10 @@ default_port() {
   start_listen alice -k
   bob register alice "localhost:$PORT" --as bob
   replace 4040 "$PORT"
+  carol keygen --card | bob register carol "localhost:$(peer_py free-port)" --card - 2>/dev/null
+  bob peers show carol >"$FOLDER/carol.shown"
+  [[ "$(<"$FOLDER/carol.shown")" =~ localhost:([0-9]+) ]]
+  replace 4041 "${BASH_REMATCH[1]}"
   # A listener that is stopped does not answer in time; it goes on before the retry.
   local listener="$PID"
   replace 'echo $?' "echo \$?; kill -CONT $listener"
@@ -411,6 +418,33 @@ default_port() {
   finish
   kill -STOP "$listener"
   close_page
+}
+
+@test "examples: p2pchat-log(1)" {
+  friends
+  start_listen bob -k
+  local listener="$PID"
+  alice register bob "127.0.0.1:$PORT" --as alice 2>/dev/null
+  start_listen alice -k
+  befriend bob alice
+  bob send -m 'back at noon' alice
+  alice send -m 'then let us eat' bob
+  kill -STOP "$listener"
+  expect 74 alice send -W 200ms --id question -m 'at one?' bob
+  kill -CONT "$listener"
+  replace 51K7lIOJnF2SjpJ1UAsTzg "$(alice log -n 1 --format %i)"
+  open_page p2pchat-log.1
+  example alice
+  example
+  bob send -m 'here I am' alice
+  interrupt
+  example
+  bob_writes_until_it_ends() { bob send -m 'to be kept' alice && has_finished; }
+  wait_until bob_writes_until_it_ends
+  finish
+  assert_equal "$(<"$FOLDER/here/message")" 'to be kept'
+  close_page
+  assert_equal "$(alice log --json | grep -c '"text":null')" "$(alice log | wc -l)"
 }
 
 @test "examples: the conversation in the README" {
@@ -435,5 +469,12 @@ default_port() {
   example
   until_listening
   bob send -m hi alice
+  finish
+  example
+  until_listening
+  example bob
+  finish
+  terminal alice
+  interrupt
   close_page
 }

@@ -621,6 +621,10 @@ stop_eve() {
   assert_stdout
   assert_stderr "p2pchat send: error: acknowledged by 'alice', but $why" \
     "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
+  refused() { bob send --json -m unheard carol >/dev/full; }
+  expect 71 refused
+  assert_stderr "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused" \
+    "p2pchat send: error: cannot write to standard output: no space left on device"
   refused() { bob send --json -m two alice >&-; }
   expect 71 refused
   assert_refusal send "acknowledged by 'alice', but cannot write to standard output: bad file descriptor"
@@ -892,4 +896,22 @@ jti() { printf %s "$1" | openssl dgst -sha256 -binary | head -c 16 | base64 | tr
   wait_until has_line "$OUT" locked
   expect 71 timeout 8 "$BIN" --home "$FOLDER/bob" send -W 1 -m hi alice
   assert_refusal send "locked by another process for too long"
+}
+
+@test "send --id: the same id from several at once is one message, and none of them is confused" {
+  start_listen alice -k
+  befriend bob alice
+  local pids=() number status
+  for number in 1 2 3 4 5 6 7 8; do
+    bob send --id "once $((number % 4))" -m same alice 2>"$FOLDER/$number.err" 3>&- &
+    pids+=($!)
+  done
+  for number in "${!pids[@]}"; do
+    status=0
+    wait "${pids[number]}" || status=$?
+    ((status == 0)) || fail "status $status" "$(cat "$FOLDER/$((number + 1)).err")"
+  done
+  stop_listen
+  assert_stream "$FOLDER/alice.out" same same same same
+  assert_equal "$(sqlite3 "$FOLDER/bob/state.db" "SELECT state, count(*) FROM messages GROUP BY state")" 'acked|4'
 }

@@ -105,6 +105,15 @@ TEST_CASE_METHOD(Fixture, "handler: at its time limit it is ended with all that 
   CHECK(Deadline::Clock::now() - before < kPatience);
 }
 
+TEST_CASE_METHOD(Fixture, "handler: one that leaves its process group is ended all the same") {
+  command.time_limit = 100ms;
+  command.argv = {"/usr/bin/python3", "-c",
+                  "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)"};
+  const auto before = Deadline::Clock::now();
+  CHECK(run().rc == kTooLate);
+  CHECK(Deadline::Clock::now() - before < kPatience);
+}
+
 TEST_CASE_METHOD(Fixture, "handler: SIGTERM comes first, and what it does with it does not count") {
   command.time_limit = 100ms;
   const Handled handled = run("trap 'echo bye >&2; exit 0' TERM; sleep 600 & wait");

@@ -149,28 +149,46 @@ TEST_CASE_METHOD(Fixture, "handlers: once they are to stop nothing is begun any 
   CHECK(row(id).state == MessageState::exec);
 }
 
-TEST_CASE_METHOD(Fixture, "handlers: a message whose start cannot be recorded is not begun") {
+TEST_CASE_METHOD(Fixture, "handlers: a start that cannot be recorded waits until it can") {
   const std::int64_t id = store("1");
   const std::string ran = home.home().folder() + "/ran";
   handlers("touch " + ran);
   database.sqlite().exec(
       "CREATE TRIGGER no BEFORE UPDATE ON messages BEGIN "
       "SELECT raise(ABORT, 'disk full'); END");
-  CHECK_FALSE(handlers_->handle(held(id)));
+  auto end = std::async(std::launch::async, [&] { return handlers_->handle(held(id)); });
+  CHECK(end.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
   CHECK_FALSE(exists(ran));
   database.sqlite().exec("DROP TRIGGER no");
-  CHECK(handlers_->handle(held(id)));
+  CHECK(end.get());
   CHECK(exists(ran));
 }
 
-TEST_CASE_METHOD(Fixture,
-                 "handlers: an end that cannot be recorded leaves it begun, and is an error") {
+TEST_CASE_METHOD(Fixture, "handlers: an end that cannot be recorded waits until it can") {
   const std::int64_t id = store("1");
   handlers("cat");
   database.sqlite().exec(
       "CREATE TRIGGER no BEFORE UPDATE ON messages WHEN new.state = 'handled' "
       "BEGIN SELECT raise(ABORT, 'disk full'); END");
-  CHECK(error_from([&] { handlers_->handle(held(id)); }).status() == Status::system);
+  auto end = std::async(std::launch::async, [&] { return handlers_->handle(held(id)); });
+  while (row(id).state != MessageState::handling) std::this_thread::yield();
+  CHECK(end.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
+  CHECK_FALSE(message_lock(home.home().lock_file(), id).held());
+  database.sqlite().exec("DROP TRIGGER no");
+  CHECK(end.get()->reply == "body of 1");
+  CHECK(row(id).state == MessageState::handled);
+}
+
+TEST_CASE_METHOD(Fixture, "handlers: when they are to stop, what cannot be recorded is an error") {
+  const std::int64_t id = store("1");
+  handlers("cat");
+  database.sqlite().exec(
+      "CREATE TRIGGER no BEFORE UPDATE ON messages WHEN new.state = 'handled' "
+      "BEGIN SELECT raise(ABORT, 'disk full'); END");
+  auto end = std::async(std::launch::async, [&] { return handlers_->handle(held(id)); });
+  while (row(id).state != MessageState::handling) std::this_thread::yield();
+  handlers_->stop();
+  CHECK(error_from([&] { end.get(); }).status() == Status::system);
   CHECK(row(id).state == MessageState::handling);
   CHECK(handlers_->places().take());
 }

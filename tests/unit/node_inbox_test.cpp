@@ -586,6 +586,9 @@ TEST_CASE_METHOD(Fixture,
   CHECK(verdict.reply.empty());
   CHECK(verdict.rc == kInterrupted);
   CHECK_FALSE(verdict.to_handle);
+  REQUIRE(verdict.interrupted);
+  CHECK(verdict.interrupted->id == "1");
+  CHECK(stored("1")->body == "hello");
   CHECK(stored("1")->state == MessageState::interrupted);
   CHECK(take(message("1")).rc == kInterrupted);
 }
@@ -603,6 +606,34 @@ TEST_CASE_METHOD(Fixture, "inbox: a message that was handled gets its reply agai
   CHECK(verdict.rc == 3);
   CHECK_FALSE(verdict.to_handle);
   CHECK(take(message("1", "another body")).status == AckStatus::conflict);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "inbox: of an interrupted message nothing is kept when nothing is to be") {
+  know_alice(PeerStatus::trusted);
+  Places one(1, std::nullopt);
+  places = &one;
+  take(message("1"));
+  messages.set_state(stored("1")->id, MessageState::handling);
+  WriteTransaction transaction(database);
+  Inbox(home.home(), {}, nullptr, true).take(database, message("1"), kHere, kNow);
+  transaction.commit();
+  CHECK(stored("1")->state == MessageState::interrupted);
+  CHECK(stored("1")->body.empty());
+}
+
+TEST_CASE_METHOD(
+    Fixture, "inbox: a registration counts unless a newer one has come or its sender is blocked") {
+  CHECK(take(registration()).counts);
+  CHECK(take(registration()).counts);  // made in the same second
+  CHECK_FALSE(take(registration(kNow - 1)).counts);
+  CHECK(take(registration(kNow + 1)).counts);
+  peers.update([&] {
+    PeerRow row = alice();
+    row.status = PeerStatus::blocked;
+    return row;
+  }());
+  CHECK_FALSE(take(registration(kNow + 2)).counts);
 }
 
 }  // namespace p2pchat

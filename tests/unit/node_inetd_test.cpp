@@ -71,7 +71,8 @@ struct Fixture {
       const Redirected streams(server_in.get(), server_out.get());
       serve_inetd(home.home(), Config::load(home.home()), rules, handler,
                   {[&](const Stranger& stranger) { strangers.push_back(stranger); },
-                   [&](const std::string&, std::string_view line) { lines.emplace_back(line); }});
+                   [&](const std::string&, std::string_view line) { lines.emplace_back(line); },
+                   [](const Received&) {}});
     }
     server_in.reset();
     server_out.reset();
