@@ -31,6 +31,7 @@ constexpr std::array kOptions = {
     Option{"", "porcelain", "Lines that never change their form", "v1"},
     Option{"", "as", "With accept: the name to give", "NAME"},
     Option{"", "expect", "With accept: refuse any other key than this one", "SHA256:..."},
+    Option{"", "replace", "With accept: the expected key takes the place of the one of that name"},
     Option{"", "confirm", "With verify: the digits are the same on both sides"},
     Option{"W", "timeout", "With ping: give up after this time", "TIME"},
 };
@@ -157,7 +158,10 @@ void accept(const Call& call) {
     throw Error(Status::usage, "accept needs a name for the peer",
                 "p2pchat peers accept " + shell_word(stranger) + " --as NAME");
   }
-  print(AddressBook(call.home).accept(stranger, *name, call.text("expect")).fingerprint + "\n");
+  print(AddressBook(call.home)
+            .accept(stranger, *name, call.text("expect"), call.has("replace"))
+            .fingerprint +
+        "\n");
 }
 
 void verify(const Call& call) {
@@ -245,7 +249,7 @@ void export_card(const Call& call) {
 constexpr std::array kVerbs = {
     Verb{"", 0, " pending names null json format porcelain ", list},
     Verb{"show", 1, " json format ", show},
-    Verb{"accept", 1, " as expect ", accept},
+    Verb{"accept", 1, " as expect replace ", accept},
     Verb{"reject", 1, "", reject},
     Verb{"block", 1, "", block},
     Verb{"unblock", 1, "", unblock},
@@ -306,7 +310,8 @@ const Command kPeersCommand = {
     "peers",
     "[--pending | --names [-z]] [--json | --format FORMAT [-z] | --porcelain=v1 [-z]] | "
     "show PEER [--json | --format FORMAT] | "
-    "accept SHA256:PREFIX --as NAME [--expect SHA256:...] | reject SHA256:PREFIX | block PEER | "
+    "accept SHA256:PREFIX --as NAME [--expect SHA256:... [--replace]] | reject SHA256:PREFIX | "
+    "block PEER | "
     "unblock PEER | remove PEER | rename PEER NAME | export PEER | verify PEER [--confirm] | "
     "ping NAME [-W TIME] [--json]",
     "list peers, decide whom to trust",

@@ -66,6 +66,7 @@ int run(const Call& call) {
   registration.expected = call.text("expect");
   registration.replace = call.has("replace");
   registration.via = call.text("via");
+  registration.card_file = call.text("card");
   if (call.has("card")) return pin_card(call, registration);
   registration.announced = call.text("announce");
   registration.name_hint = call.text("as").value_or(login_name());

@@ -232,7 +232,11 @@ void shred_leftovers(const std::string& folder, std::string_view prefix) {
 FileLock::FileLock(const std::string& path, LockByte byte, std::chrono::milliseconds patience) {
   constexpr std::chrono::milliseconds kPause{10};
   Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kSecretMode));
-  if (!file) throw Error(Status::system, failed("open", path, errno));
+  const int problem = errno;
+  struct stat info {};
+  // Something else in its place is said to be that.
+  if (lstat(path.c_str(), &info) == 0) require_private(path, info, S_IFREG);
+  if (!file) throw Error(Status::system, failed("open", path, problem));
   struct flock range {};
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;

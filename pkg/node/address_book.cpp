@@ -73,6 +73,21 @@ std::string replace_command(const std::string& name, const std::string& address,
          " --replace --expect " + fingerprint(identity_id);
 }
 
+namespace {
+
+// Whether `register NAME` would know where to ask.
+bool is_reachable(const PeerRow& stranger, const PeerRow& named) {
+  return !stranger.announced_address.empty() || !named.typed_address.empty() ||
+         !named.announced_address.empty() || !named.via.empty();
+}
+
+std::string accept_instead(const std::string& name, const PeerRow& stranger) {
+  const std::string id = fingerprint(stranger.identity);
+  return "p2pchat peers accept " + id + " --as " + name + " --replace --expect " + id;
+}
+
+}  // namespace
+
 AddressBook::AddressBook(const Home& home)
     : database_((home.require_identity(), home.open_state(Durability::full))), peers_(database_) {
   drop_old_keys(home);
@@ -117,11 +132,14 @@ PeerInfo AddressBook::show(const std::string& selector) {
 // What claims to be a peer of ours under another key: our user has to name the key it means.
 void AddressBook::refuse_changed_key(const PeerRow& stranger, const std::string& name) {
   if (const auto named = peers_.by_name(name)) {
-    throw Error(Status::trust,
-                in_quotes(named->name) + " is pinned to " + fingerprint(named->identity) +
-                    ", not to " + fingerprint(stranger.identity),
-                "if its key has changed: " +
-                    replace_command(named->name, stranger.announced_address, stranger.identity));
+    throw Error(
+        Status::trust,
+        in_quotes(named->name) + " is pinned to " + fingerprint(named->identity) + ", not to " +
+            fingerprint(stranger.identity),
+        "if its key has changed: " +
+            (is_reachable(stranger, *named)
+                 ? replace_command(named->name, stranger.announced_address, stranger.identity)
+                 : accept_instead(named->name, stranger)));
   }
   if (stranger.announced_address.empty()) return;
   for (const PeerRow& known : peers_.by_address(stranger.announced_address)) {
@@ -135,8 +153,12 @@ void AddressBook::refuse_changed_key(const PeerRow& stranger, const std::string&
 }
 
 PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::string& name,
-                             const std::optional<std::string>& expected) {
+                             const std::optional<std::string>& expected, bool replace) {
   require_peer_name(name);
+  if (replace && !expected) {
+    throw Error(Status::usage, "--replace needs --expect",
+                "it names the one key that may take the place of the pinned one");
+  }
   const std::optional<std::string> expected_id =
       expected ? std::optional(read_fingerprint(*expected)) : std::nullopt;
   WriteTransaction transaction(database_);
@@ -160,7 +182,14 @@ PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::s
   }
   if (row->status == PeerStatus::pending) {
     const auto named = peers_.by_name(name);
-    if (named || !expected_id) refuse_changed_key(*row, name);
+    if (named && replace) {
+      // What our user has said of it stays.
+      row->typed_address = named->typed_address;
+      row->via = named->via;
+      peers_.remove(named->id);
+    } else if (named || !expected_id) {
+      refuse_changed_key(*row, name);
+    }
     row->status = PeerStatus::trusted;
     row->name = name;
   }

@@ -54,9 +54,10 @@ class AddressBook {
   // Trusts the stranger under a name; says the same about one that already has that name.
   // `expected`: the whole fingerprint it must have. Throws Error{no_peer, data, cannot_create}, and
   // Error{trust} for another key than the expected one or, without one, than that of a peer with
-  // this name or at the address that the stranger claims.
+  // this name or at the address that the stranger claims. replace: the expected key takes the place
+  // of the one that is pinned under the name.
   PeerInfo accept(const std::string& fingerprint_prefix, const std::string& name,
-                  const std::optional<std::string>& expected);
+                  const std::optional<std::string>& expected, bool replace = false);
 
   // Forgets a stranger; fine when there is none. Throws Error{data} when it is a trusted peer.
   void reject(const std::string& fingerprint_prefix);

@@ -42,7 +42,11 @@ std::optional<int> Line::command_status() const {
 }
 
 bool names_address(const std::string& via) {
-  return via.find("%h") != std::string::npos || via.find("%p") != std::string::npos;
+  for (std::size_t at = via.find('%'); at != std::string::npos; at = via.find('%', at + 2)) {
+    const std::string_view next = std::string_view(via).substr(at + 1, 1);
+    if (next == "h" || next == "p") return true;
+  }
+  return false;
 }
 
 namespace {

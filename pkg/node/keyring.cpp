@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "protocol/claims.h"
+#include "store/marks.h"
 
 namespace p2pchat {
 
@@ -101,6 +102,22 @@ std::vector<std::uint64_t> seqs_of(const Keyring& keyring) {
   return seqs;
 }
 
+constexpr const char* kSeqMark = "encryption_seq";
+
+// The largest number of a key that is gone: peers may know it, and refuse a lower one.
+std::uint64_t forgotten_seq(const Home& home) {
+  if (!exists(home.state_file())) return 0;
+  Database database = home.open_state(Durability::full);
+  return Marks(database).get(kSeqMark);
+}
+
+void remember_seq(const Home& home, std::uint64_t seq) {
+  Database database = home.open_state(Durability::full);
+  WriteTransaction transaction(database);
+  Marks(database).raise(kSeqMark, seq);
+  transaction.commit();
+}
+
 }  // namespace
 
 const EncryptionKey* Keyring::find(const std::string& encryption_id) const {
@@ -114,7 +131,8 @@ void make_encryption_key(const Home& home, const Identity& identity, std::uint64
                          const FileLock& /*held_lock*/) {
   const std::uint64_t now = unix_now();
   const std::vector<std::uint64_t> seqs = home.encryption_seqs();
-  const std::uint64_t seq = seqs.empty() ? now : std::max(seqs.front() + 1, now);
+  const std::uint64_t before = seqs.empty() ? forgotten_seq(home) : seqs.front();
+  const std::uint64_t seq = std::max(before + 1, now);
   const auto bits = static_cast<unsigned>(identity.key.bytes() * 8);
   const RsaPrivateKey key = RsaPrivateKey::generate(bits);
   const KeyStatement statement = make_key_statement(identity.key, key.public_key(), seq, now,
@@ -186,6 +204,7 @@ void drop_old_keys(const Home& home) {
   if (old.empty()) return;
   const FileLock lock(home.lock_file(), LockByte::keys, std::chrono::milliseconds(0));
   if (!lock.held()) return;
+  if (old.front() == seqs.front()) remember_seq(home, old.front());
   for (const std::uint64_t seq : old) shred_file(home.encryption_file(seq));
 }
 

@@ -91,8 +91,7 @@ class Pinning {
     return {Status::trust,
             in_quotes(known_->name) + " is pinned to " + fingerprint(known_->identity) +
                 ", not to " + fingerprint(identity_id),
-            "if the key has changed: " +
-                replace_command(wish_.name, terms_.address.value_or(""), identity_id)};
+            "if the key has changed: " + replace_command(identity_id)};
   }
 
   // Throws for what our user cannot have meant.
@@ -130,24 +129,31 @@ class Pinning {
   // Compares once more under the write lock: between the network and now another command may have
   // pinned something else, or learnt a newer key. announced: what the peer has just been told, if
   // it was reached at all.
-  void store(const KeyStatement& theirs, const std::optional<std::string>& announced) {
+  void store(const KeyStatement& theirs, const std::optional<std::string>& announced,
+             const std::string& own_id) {
     WriteTransaction transaction(database_);
+    refuse_bad_choice(theirs.identity_id, own_id);
     const auto named = peers_.by_name(wish_.name);
     PeerRow row;
     if (named && named->identity != theirs.identity_id) {
       if (!wish_.replace) {
-        throw Error(Status::trust, in_quotes(named->name) + " is pinned to " +
-                                       fingerprint(named->identity) + " meanwhile");
+        throw Error(
+            Status::trust,
+            in_quotes(named->name) + " is pinned to " + fingerprint(named->identity) + " meanwhile",
+            "if the key has changed: " + replace_command(theirs.identity_id));
       }
       peers_.remove(named->id);
       row.typed_address = named->typed_address;
+      row.announced_address = named->announced_address;
       row.via = named->via;
     }
     const auto present = peers_.by_identity(theirs.identity_id);
     if (present) {
       const std::string typed = std::exchange(row.typed_address, {});
+      const std::string claimed = std::exchange(row.announced_address, {});
       const std::string via = std::exchange(row.via, {});
       row = *present;
+      if (row.announced_address.empty()) row.announced_address = claimed;
       if (row.typed_address.empty()) row.typed_address = typed;
       if (row.via.empty()) row.via = via;
     }
@@ -174,6 +180,15 @@ class Pinning {
   }
 
  private:
+  // What our user has typed, and --replace.
+  std::string replace_command(const std::string& identity_id) const {
+    std::string command =
+        p2pchat::replace_command(wish_.name, terms_.address.value_or(""), identity_id);
+    if (wish_.card_file) command += " --card " + escape_for_terminal(shell_word(*wish_.card_file));
+    if (wish_.via) command += " --via " + escape_for_terminal(shell_word(*wish_.via));
+    return command;
+  }
+
   const Registration& wish_;
   const Terms& terms_;
   Database& database_;
@@ -200,7 +215,7 @@ class Registrar {
     KeyStatement theirs = fetch_statement();
     pinning_.refuse_bad_choice(theirs.identity_id, identity_.id);
     const bool trusted_there = introduce(theirs);
-    pinning_.store(theirs, announced_);
+    pinning_.store(theirs, announced_, identity_.id);
     return {fingerprint(theirs.identity_id), fingerprint(identity_.id), trusted_there};
   }
 
@@ -237,9 +252,19 @@ class Registrar {
         frame, pin_, [&](const std::string& id) { return pinning_.stored_statement(id); },
         unix_now());
     if (reply.row == ReplyRow::newer_keys) return *std::move(reply.statement);
-    const bool expected = !pinning_.known() || wish_.replace;
+    const bool expected = !pinning_.known() || wish_.replace || wish_.via;
     if (reply.row == ReplyRow::other_key && expected) throw pinning_.changed(reply.identity_id);
-    throw error_of(reply, correspondent());
+    throw refused(reply);
+  }
+
+  // Between two nodes of which one is an older copy of itself, the keys of one are unknown to the
+  // other, or behind what it has seen.
+  Error refused(const Reply& reply) const {
+    Error error = error_of(reply, correspondent());
+    const bool backup = reply.row == ReplyRow::not_known || reply.row == ReplyRow::does_not_verify;
+    if (!backup) return error;
+    return {error.status(), error.what(),
+            "if a node was restored from a backup, its owner types there: p2pchat keygen --rotate"};
   }
 
   // True when they trust us already. Throws unless they took the registration.
@@ -252,7 +277,7 @@ class Registrar {
     }
     const bool taken = reply.row == ReplyRow::ack && (reply.ack->status == AckStatus::trusted ||
                                                       reply.ack->status == AckStatus::pending);
-    if (!taken) throw error_of(reply, correspondent());
+    if (!taken) throw refused(reply);
     if (const auto newer = read_key_statement(reply.ack->keys);
         newer && newer->identity_id == theirs.identity_id && !newer->expired(unix_now()) &&
         compare_seq(*newer, theirs) == SeqOrder::newer) {
@@ -340,7 +365,7 @@ std::string register_card(const Home& home, const Registration& registration,
     throw Error(Status::data, "cannot use the card: another encryption key under the number of " +
                                   in_quotes(registration.name) + " that is known");
   }
-  pinning.store(*statement, std::nullopt);
+  pinning.store(*statement, std::nullopt, identity.id);
   return fingerprint(statement->identity_id);
 }
 

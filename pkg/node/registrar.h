@@ -20,6 +20,7 @@ struct Registration {
   std::optional<std::string> announced;  // ":PORT", "HOST:PORT" or "none"; else from the config
   std::string name_hint;                 // what we call ourselves
   std::optional<std::string> via;        // a command to reach it through; "" for none any more
+  std::optional<std::string> card_file;  // where the card comes from, for messages
 };
 
 struct Registered {

@@ -20,6 +20,9 @@ constexpr std::chrono::milliseconds kPatience{10'000};
 const std::string& prepared(const std::string& path) {
   create_private_file(path);
   require_private_file(path);
+  for (const char* suffix : {"-wal", "-shm"}) {
+    if (exists(path + suffix)) require_private_file(path + suffix);
+  }
   return path;
 }
 

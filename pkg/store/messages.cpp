@@ -7,6 +7,8 @@
 #include <array>
 #include <limits>
 
+#include "store/marks.h"
+
 namespace p2pchat {
 
 namespace {
@@ -224,11 +226,7 @@ void Messages::purge(std::uint64_t exp_before) {
 }
 
 std::uint64_t Messages::purge_mark() {
-  return database_.guarded([&]() -> std::uint64_t {
-    SQLite::Statement query(database_.sqlite(), "SELECT value FROM marks WHERE name = ?");
-    query.bind(1, kPurgeMark);
-    return query.executeStep() ? static_cast<std::uint64_t>(query.getColumn(0).getInt64()) : 0;
-  });
+  return Marks(database_).get(kPurgeMark);
 }
 
 void Messages::forget_bodies(std::uint64_t time_before) {

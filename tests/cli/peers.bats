@@ -137,7 +137,8 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   alice peers accept "$bob_id" --as bob
   expect 77 alice peers accept "$(fingerprint carol)" --as BOB
   assert_refusal peers "'bob' is pinned to $bob_id, not to $(fingerprint carol)"
-  assert_contains "$stderr" "p2pchat register bob --replace --expect $(fingerprint carol)"
+  assert_contains "$stderr" \
+    "p2pchat peers accept $(fingerprint carol) --as bob --replace --expect $(fingerprint carol)"
   expect 77 alice peers accept "$(fingerprint carol)" --as BOB --expect "$(fingerprint carol)"
   expect 0 alice peers --names
   assert_stdout bob

@@ -160,3 +160,15 @@ says() {
   expect 78 node nobody keygen --rotate
   assert_refusal keygen "no identity"
 }
+
+@test "rotation: the number of a key stays known when the key is gone" {
+  needs_faketime
+  local largest
+  at 300 alice keygen --rotate # the clock ran ahead, once
+  for _ in 1 2; do alice keygen --rotate; done
+  largest="$(newest alice)"
+  at 20 alice peers
+  assert_equal "$(keys_of alice)" 'encryption-*'
+  at 20 alice keygen --rotate
+  [[ "$(newest alice)" > "$largest" ]]
+}

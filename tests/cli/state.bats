@@ -490,3 +490,19 @@ needs_strace() { command -v strace >/dev/null || skip "strace is missing"; }
     has_line "$FOLDER/stderr" 'error: cannot start a thread: resource temporarily unavailable'
   done
 }
+
+@test "state: what is unsafe or something else beside the database is 77, and nothing follows it" {
+  expect 0 bob peers
+  for file in state.db-wal state.db-shm lock; do
+    chmod 644 "$FOLDER/bob/$file"
+    expect 77 bob listen -p 0
+    assert_refusal listen "unsafe "
+    chmod 600 "$FOLDER/bob/$file"
+  done
+  mv "$FOLDER/bob/lock" "$FOLDER/elsewhere"
+  ln -s "$FOLDER/elsewhere" "$FOLDER/bob/lock"
+  expect 77 bob keygen --rotate
+  rm "$FOLDER/bob/lock"
+  mkfifo -m 600 "$FOLDER/bob/lock"
+  expect 77 bob keygen --rotate
+}

@@ -292,3 +292,73 @@ digits() { node "$1" peers verify "$2"; }
   expect 0 alice peers show bob
   assert_contains "$stdout" "address       192.0.2.9:9"
 }
+
+@test "trust: a changed key of a peer without an address is taken by the command that is named" {
+  strangers
+  start_listen alice -k
+  bob register alice "127.0.0.1:$PORT" --as bob --announce none 2>/dev/null
+  alice peers accept "$(fingerprint bob)" --as bob
+  carol register alice "127.0.0.1:$PORT" --as bob --announce none 2>/dev/null
+  expect 77 alice peers accept "$(fingerprint carol)" --as bob
+  assert_contains "$stderr" "hint: if its key has changed: p2pchat "
+  local command="${stderr##*if its key has changed: p2pchat }"
+  # shellcheck disable=SC2086
+  expect 0 alice $command
+  expect 0 alice peers --format '%p %f'
+  assert_stdout "bob $(fingerprint carol)"
+  expect 64 alice peers accept "$(fingerprint carol)" --as bob --replace
+  assert_refusal peers "--replace needs --expect"
+}
+
+@test "trust: a changed key on a card, and one behind a command, are taken by the command that is named" {
+  strangers
+  cd "$FOLDER"
+  bob keygen --card >card
+  expect 0 alice register bob --card card
+  carol keygen --card >card
+  expect 77 alice register bob --card card
+  # shellcheck disable=SC2086
+  expect 0 alice ${stderr##*if the key has changed: p2pchat }
+  assert_stdout "$(fingerprint carol)"
+  local via="'$BIN' --home '$FOLDER/bob' listen --inetd"
+  expect 77 alice register bob --via "$via"
+  printf 'alice %s\n' "${stderr##*if the key has changed: p2pchat }" >typed
+  # shellcheck source=/dev/null
+  take() { source ./typed; }
+  expect 0 take
+  assert_stdout "$(fingerprint bob)"
+}
+
+@test "trust: what is decided while a registration is under way is not undone by it" {
+  strangers
+  cd "$FOLDER"
+  start_listen alice -k
+  expect 0 bob register alice "127.0.0.1:$PORT"
+  mkfifo go
+  cat >slowly <<END
+#!/bin/sh
+[ -e asked ] && { echo >waits; cat go >&2; }
+touch asked
+exec socat - TCP:127.0.0.1:$PORT
+END
+  chmod +x slowly
+  start bob register alice --via ./slowly
+  local register="$PID"
+  wait_until test -e waits
+  expect 0 bob peers block alice
+  echo >go
+  ended 77 "$register"
+  expect 0 bob peers --format '%p %s'
+  assert_stdout "alice blocked"
+}
+
+@test "trust: --replace without an address keeps the one that the peer had announced" {
+  strangers
+  start_listen alice -k
+  alice register bob --card <(bob keygen --card) 2>/dev/null
+  bob register alice "127.0.0.1:$PORT" --announce :4999 2>/dev/null
+  sqlite3 "$FOLDER/alice/state.db" "UPDATE peers SET announced_address = '127.0.0.1:$PORT'"
+  alice register bob --card <(carol keygen --card) --replace --expect "$(fingerprint carol)" 2>/dev/null
+  expect 0 alice peers --format '%p %a %f'
+  assert_stdout "bob 127.0.0.1:$PORT $(fingerprint carol)"
+}
