@@ -249,7 +249,7 @@ whole_in_both_directions() {
   alice_knows_eve
   local bob
   bob="$(fingerprint bob)"
-  expect 0 eve_sends hi --aud "${bob#SHA256:}" --expect-st statement
+  expect 0 eve_sends hi "--aud=${bob#SHA256:}" --expect-st statement
   assert_stderr statement
   assert_alice_wrote ""
 }
