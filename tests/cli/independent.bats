@@ -357,3 +357,30 @@ after() {
   assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
   echo "# $stdout" >&3
 }
+
+@test "independent: whatever it calls itself and writes, a record stays one and a handler gets the bytes" {
+  start_listen alice -k --json
+  local hint=$'"; $(touch pwned) `touch pwned` %s \u202e -rf'
+  eve register "127.0.0.1:$PORT" --name "$hint" >/dev/null 2>&1
+  alice peers accept "$(eve_ik)" --as eve >/dev/null
+  local bodies=($'"}\n{"id":"forged"}' "\$(touch pwned)" $'\e[2J\e]0;t\a\n\u202e\u2028' '%s%n' '-rf /' $'a\xffb')
+  for body in "${bodies[@]}"; do eve_sends "$body" >/dev/null; done
+  stop_listen
+  /usr/bin/python3 - "$FOLDER/alice.out" "${bodies[@]}" <<'END'
+import base64, json, os, sys
+lines = open(sys.argv[1], encoding="utf-8").read().split("\n")
+assert lines.pop() == "" and all(c.isprintable() for line in lines for c in line), lines
+records = [json.loads(line) for line in lines]
+assert all(record["peer"] == "eve" for record in records), records
+got = [base64.b64decode(r["data"]) if "data" in r else r["text"].encode() for r in records]
+assert got == [os.fsencode(body) for body in sys.argv[2:]], got
+END
+  # shellcheck disable=SC2016
+  start_listen alice -k -p "$PORT" --exec /bin/bash -c 'cat >"$0/got.$P2PCHAT_MSG_ID"; echo "$P2PCHAT_MSG_PEER"' "$FOLDER"
+  for body in "${bodies[@]}"; do
+    rm -f "$FOLDER"/got.*
+    eve_sends "$body" >"$FOLDER/eve.said"
+    printf %s "$body" | cmp - "$FOLDER"/got.*
+  done
+  [[ ! -e pwned && ! -e "$FOLDER/pwned" ]]
+}
