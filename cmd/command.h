@@ -7,6 +7,8 @@
 //   tests/cli/docs.bats checks that every command of the table has them.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -75,6 +77,12 @@ std::string program_words(const Globals& globals);
 
 // Throws Error{usage} unless there are so many arguments.
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most);
+// Throws Error{usage} when more than one of these is given.
+void refuse_together(const Call& call, std::initializer_list<std::string_view> options);
+// The same for the ways to write messages: --json, --format, --raw, --escape.
+void refuse_mixed_formats(const Call& call);
+// --count, above 0. Throws Error{usage}.
+std::optional<std::uint64_t> count_option(const Call& call);
 // A time like 30s, above 0. Throws Error{usage}.
 std::optional<std::chrono::milliseconds> time_option(const Call& call, std::string_view option);
 

@@ -1,4 +1,5 @@
 #include <array>
+#include <limits>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -94,6 +95,29 @@ void require_arguments(const Call& call, std::size_t fewest, std::size_t most) {
   if (call.arguments().size() > most) {
     throw Error(Status::usage, "too many arguments: " + in_quotes(call.arguments()[most]), usage);
   }
+}
+
+void refuse_together(const Call& call, std::initializer_list<std::string_view> options) {
+  std::string first;
+  for (const std::string_view option : options) {
+    if (!call.has(option)) continue;
+    const std::string name = "--" + std::string(option);
+    if (!first.empty()) throw Error(Status::usage, first + " and " + name + " exclude each other");
+    first = name;
+  }
+}
+
+void refuse_mixed_formats(const Call& call) {
+  refuse_together(call, {"json", "format"});
+  refuse_together(call, {"json", "raw", "escape"});
+}
+
+std::optional<std::uint64_t> count_option(const Call& call) {
+  const auto text = call.text("count");
+  if (!text) return std::nullopt;
+  const auto count = parse_unsigned(*text, std::numeric_limits<std::uint32_t>::max());
+  if (!count || *count == 0) throw Error(Status::usage, "not a count: " + in_quotes(*text));
+  return count;
 }
 
 std::optional<std::chrono::milliseconds> time_option(const Call& call, std::string_view option) {

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <limits>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -63,15 +62,6 @@ std::string address_option(const Call& call, const Config& config) {
   return *address;
 }
 
-std::optional<std::uint64_t> count_option(const Call& call) {
-  const auto text = call.text("count");
-  if (!text) return std::nullopt;
-  if (call.has("keep")) throw Error(Status::usage, "-k and -n exclude each other");
-  const auto count = parse_unsigned(*text, std::numeric_limits<std::uint32_t>::max());
-  if (!count || *count == 0) throw Error(Status::usage, "not a count: " + in_quotes(*text));
-  return count;
-}
-
 std::string reply_option(const Call& call) {
   auto text = call.text("reply");
   if (!text) return {};
@@ -89,21 +79,8 @@ bool first_use_option(const Call& call) {
   throw Error(Status::usage, "not a policy: " + in_quotes(text), "pinned or first-use");
 }
 
-void refuse_together(const Call& call, std::initializer_list<std::string_view> options) {
-  std::string first;
-  for (const std::string_view option : options) {
-    if (!call.has(option)) continue;
-    const std::string name = "--" + std::string(option);
-    if (!first.empty()) throw Error(Status::usage, first + " and " + name + " exclude each other");
-    first = name;
-  }
-}
-
 void refuse_conflicts(const Call& call) {
-  refuse_together(call, {"json", "format"});
-  refuse_together(call, {"raw", "escape"});
-  refuse_together(call, {"json", "raw"});
-  refuse_together(call, {"json", "escape"});
+  refuse_mixed_formats(call);
   for (const std::string option : {"reply", "json", "format", "raw", "escape"}) {
     refuse_together(call, {option, "exec"});
   }
@@ -116,10 +93,14 @@ void refuse_conflicts(const Call& call) {
     throw Error(Status::usage, "--exec and --trust first-use exclude each other",
                 "strangers must not start programs");
   }
-  if (!call.has("inetd")) return;
   for (const std::string option :
        {"port", "address", "keep", "count", "timeout", "json", "format", "escape", "jobs"}) {
-    if (call.has(option)) throw Error(Status::usage, "--" + option + " does not go with --inetd");
+    if (call.has(option) && call.has("inetd")) {
+      throw Error(Status::usage, "--" + option + " does not go with --inetd");
+    }
+  }
+  if (call.has("keep") && call.has("count")) {
+    throw Error(Status::usage, "-k and -n exclude each other");
   }
 }
 

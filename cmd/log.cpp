@@ -38,11 +38,6 @@ constexpr std::array kOptions = {
 
 // ---- what is asked for
 
-void refuse_both(const Call& call, const std::string& one, const std::string& other) {
-  if (!call.has(one) || !call.has(other)) return;
-  throw Error(Status::usage, "--" + one + " and --" + other + " exclude each other");
-}
-
 // A time, or how long ago.
 std::optional<std::uint64_t> moment_option(const Call& call, std::string_view option) {
   const auto text = call.text(option);
@@ -56,14 +51,6 @@ std::optional<std::uint64_t> moment_option(const Call& call, std::string_view op
   }
   throw Error(Status::usage, "not a time: " + in_quotes(*text),
               "2026-11-23T03:39:58Z or 2026-11-23, in UTC; or how long ago: 30s 5m 2h 1d");
-}
-
-std::optional<std::uint64_t> count_option(const Call& call) {
-  const auto text = call.text("count");
-  if (!text) return std::nullopt;
-  const auto count = parse_unsigned(*text, std::numeric_limits<std::uint32_t>::max());
-  if (!count || *count == 0) throw Error(Status::usage, "not a count: " + in_quotes(*text));
-  return count;
 }
 
 HistoryQuery query_of(const Call& call) {
@@ -170,11 +157,8 @@ int follow(const Call& call) {
 int run(const Call& call) {
   if (call.has("forget") || call.has("before")) return forget(call);
   require_arguments(call, 0, 1);
-  refuse_both(call, "sent", "received");
-  refuse_both(call, "json", "format");
-  refuse_both(call, "raw", "escape");
-  refuse_both(call, "json", "raw");
-  refuse_both(call, "json", "escape");
+  refuse_together(call, {"sent", "received"});
+  refuse_mixed_formats(call);
   if (call.has("follow")) return follow(call);
   if (call.has("timeout")) throw Error(Status::usage, "-W goes with --follow alone");
   write_history(call.home, query_of(call), count_option(call), formatter(call), print);

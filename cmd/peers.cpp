@@ -278,14 +278,8 @@ void refuse_conflicts(const Call& call, const Verb& verb) {
       throw Error(Status::usage, "--" + name + " does not go with " + verb_name);
     }
   }
-  std::vector<std::string> forms;
-  for (const std::string form : {"names", "json", "format", "porcelain"}) {
-    if (call.has(form)) forms.push_back("--" + form);
-  }
-  if (call.has("names") && call.has("pending")) forms.emplace_back("--pending");
-  if (forms.size() > 1) {
-    throw Error(Status::usage, forms[0] + " and " + forms[1] + " exclude each other");
-  }
+  refuse_together(call, {"names", "json", "format", "porcelain"});
+  refuse_together(call, {"names", "pending"});
   if (call.has("null") && !call.has("names") && !call.has("porcelain") && !call.has("format")) {
     throw Error(Status::usage, "-z goes with --names, --format or --porcelain alone");
   }
