@@ -151,8 +151,8 @@ answer_is() {
   answer_is "$FOLDER/carol.identify" 77 "$changed"
   answer_is "$FOLDER/carol.keys" 77 "$changed"
 
-  # One letter of the signature changed.
-  sed 's/.\(.\{20\}\)$/-\1/' "$FOLDER/alice.keys" >"$FOLDER/forged"
+  # One letter of the signature changed, to another one.
+  sed 's/-\(.\{20\}\)$/A\1/; t; s/.\(.\{20\}\)$/-\1/' "$FOLDER/alice.keys" >"$FOLDER/forged"
   answer_is "$FOLDER/forged" 65 "the answer of 'alice' does not verify"
 
   # A key that can be broken.
