@@ -44,7 +44,7 @@ std::string first_use_name(Peers& peers, const std::string& identity) {
 Verdict take_stranger(Peers& peers, const Request& request, const Origin& origin, bool first_use,
                       std::uint64_t now) {
   const std::uint64_t a_day_ago = now > kSecondsPerDay ? now - kSecondsPerDay : 0;
-  if (peers.count_new_since(origin.network, a_day_ago) >= kMaxNewPerSourceAndDay) {
+  if (peers.count_new_between(origin.network, a_day_ago, now) >= kMaxNewPerSourceAndDay) {
     return told(AckStatus::busy);
   }
   Newcomer newcomer;
@@ -94,7 +94,8 @@ Inbox::Inbox(const Home& home, InboxRules rules, Places* places, bool forget_bod
 Verdict Inbox::take(Database& database, const Request& request, const Origin& origin,
                     std::uint64_t now) const {
   // An id that was purged cannot be told from a new one.
-  const bool may_be_forgotten = request.exp <= Messages(database).purge_mark();
+  const std::uint64_t largest_exp = now + kClockToleranceSeconds + kMaxRequestDays * kSecondsPerDay;
+  const bool may_be_forgotten = request.exp <= Messages(database).purge_mark(largest_exp);
   if (!clocks_agree(request, now) || may_be_forgotten) return told(AckStatus::skew);
   return request.type == RequestType::message ? take_message(database, request, now)
                                               : take_registration(database, request, origin, now);
@@ -173,10 +174,13 @@ Verdict Inbox::take_registration(Database& database, const Request& request, con
   auto peer = peers.by_identity(request.iss);
   if (!peer) return take_stranger(peers, request, origin, rules_.first_use, now);
   if (peer->status == PeerStatus::blocked) return told(AckStatus::pending);
+  // What was taken when our clock ran ahead is no bound: nothing could be newer for as long.
+  const std::uint64_t last =
+      peer->registered <= now + kClockToleranceSeconds ? peer->registered : 0;
   // Not newer: a replay, or one that was overtaken. It changes nothing.
-  if (request.iat <= peer->registered) {
+  if (request.iat <= last) {
     Verdict verdict = told(present_status(*peer));
-    verdict.counts = request.iat == peer->registered;
+    verdict.counts = request.iat == last;
     return verdict;
   }
 

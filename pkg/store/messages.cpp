@@ -7,15 +7,15 @@
 #include <array>
 #include <limits>
 
-#include "store/marks.h"
-
 namespace p2pchat {
 
 namespace {
 
 constexpr const char* kColumns =
     "id, direction, iss, aud, jti, hash, body, time, exp, state, reply, rc";
-constexpr const char* kPurgeMark = "purged_exp";
+// What the purge remembers: the largest expiry of each span of time, under this and its number.
+constexpr const char* kPurgeMarks = "purged_exp";
+constexpr std::uint64_t kPurgeSpanSeconds = 30 * 86'400;
 // The reply to a received message stays: a repetition of it gets the same one.
 constexpr const char* kForget =
     "UPDATE messages SET body = NULL, reply = CASE direction WHEN 'out' THEN x'' ELSE reply END ";
@@ -152,6 +152,15 @@ void Messages::extend(std::int64_t id, std::uint64_t exp) {
   });
 }
 
+void Messages::set_expiry(std::int64_t id, std::uint64_t exp) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(), "UPDATE messages SET exp = ? WHERE id = ?");
+    query.bind(1, to_sql(exp));
+    query.bind(2, id);
+    query.exec();
+  });
+}
+
 void Messages::set_state(std::int64_t id, MessageState state) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(), "UPDATE messages SET state = ? WHERE id = ?");
@@ -211,13 +220,14 @@ void Messages::purge(std::uint64_t exp_before) {
   database_.guarded([&] {
     SQLite::Statement mark(database_.sqlite(),
                            "INSERT INTO marks (name, value) "
-                           "SELECT ?2, max(exp) FROM messages WHERE +direction = 'in' AND " +
+                           "SELECT ?2 || ' ' || (exp / ?3), max(exp) FROM messages "
+                           "WHERE +direction = 'in' AND " +
                                purged +
-                               " HAVING max(exp) IS NOT NULL "
-                               "ON CONFLICT (name) "
+                               " GROUP BY exp / ?3 ON CONFLICT (name) "
                                "DO UPDATE SET value = max(value, excluded.value)");
     mark.bind(1, to_sql(exp_before));
-    mark.bind(2, kPurgeMark);
+    mark.bind(2, kPurgeMarks);
+    mark.bind(3, to_sql(kPurgeSpanSeconds));
     mark.exec();
     SQLite::Statement query(database_.sqlite(), "DELETE FROM messages WHERE " + purged);
     query.bind(1, to_sql(exp_before));
@@ -225,8 +235,17 @@ void Messages::purge(std::uint64_t exp_before) {
   });
 }
 
-std::uint64_t Messages::purge_mark() {
-  return Marks(database_).get(kPurgeMark);
+std::uint64_t Messages::purge_mark(std::uint64_t largest_exp) {
+  return database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "SELECT ifnull(max(value), 0) FROM marks "
+                            "WHERE name >= ?1 AND name < ?1 || '!' AND value / ?3 <= ?2 / ?3");
+    query.bind(1, kPurgeMarks);
+    query.bind(2, to_sql(largest_exp));
+    query.bind(3, to_sql(kPurgeSpanSeconds));
+    query.executeStep();
+    return static_cast<std::uint64_t>(query.getColumn(0).getInt64());
+  });
 }
 
 void Messages::forget_bodies(std::uint64_t time_before) {

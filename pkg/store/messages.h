@@ -62,6 +62,7 @@ class Messages {
   std::int64_t insert(const MessageRow& row);
   // The stored expiry becomes the larger of both.
   void extend(std::int64_t id, std::uint64_t exp);
+  void set_expiry(std::int64_t id, std::uint64_t exp);
   void set_state(std::int64_t id, MessageState state);
   void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
   // Deletes the body, and of a sent message the reply too; keeps the row.
@@ -74,11 +75,14 @@ class Messages {
   std::vector<std::int64_t> unhandled();
 
   // Deletes received and sent ids that expired before `exp_before` and whose body is gone already,
-  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed or handled
-  // stay, and so does the newest row, so that no later one gets a number that was there before.
+  // and remembers the largest expiry among the received ones of each 30 days: purge_mark(). Ids
+  // still to be printed or handled stay, and so does the newest row, so that no later one gets a
+  // number that was there before.
   void purge(std::uint64_t exp_before);
-  // No message whose expiry is not above it can be told from one that was seen and purged.
-  std::uint64_t purge_mark();
+  // No message whose expiry is not above it can be told from one that was seen and purged; 0 when
+  // nothing was. `largest_exp`: what a message that is taken now can have. What was purged 30 days
+  // beyond that, by a clock that ran ahead, cannot come now and is left out.
+  std::uint64_t purge_mark(std::uint64_t largest_exp);
   // Deletes the bodies of messages stored before; those still to be printed or handled stay.
   void forget_bodies(std::uint64_t time_before);
 

@@ -175,13 +175,15 @@ std::uint64_t Peers::count_first_use() {
   });
 }
 
-std::uint64_t Peers::count_new_since(const std::string& source, std::uint64_t first_seen) {
+std::uint64_t Peers::count_new_between(const std::string& source, std::uint64_t after,
+                                       std::uint64_t until) {
   return database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
                             "SELECT count(*) FROM peers WHERE (status = 'pending' OR trust = "
-                            "'first-use') AND source = ? AND first_seen > ?");
+                            "'first-use') AND source = ? AND first_seen > ? AND first_seen <= ?");
     query.bind(1, source);
-    query.bind(2, to_sql(first_seen));
+    query.bind(2, to_sql(after));
+    query.bind(3, to_sql(until));
     query.executeStep();
     return from_sql(query.getColumn(0));
   });

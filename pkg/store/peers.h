@@ -60,8 +60,10 @@ class Peers {
 
   std::uint64_t count_pending();
   std::uint64_t count_first_use();
-  // Strangers and first-use peers of that source, first seen after that time.
-  std::uint64_t count_new_since(const std::string& source, std::uint64_t first_seen);
+  // Strangers and first-use peers of that source, first seen after the one time and not after the
+  // other: who came when the clock ran ahead is none of them.
+  std::uint64_t count_new_between(const std::string& source, std::uint64_t after,
+                                  std::uint64_t until);
   // Removes the oldest stranger of the source that has most.
   void evict_pending();
   void expire_pending(std::uint64_t first_seen_before);

@@ -261,7 +261,7 @@ class Node:
         self.folder, self.path = folder, os.path.join(folder, "node.json")
         if create:
             os.makedirs(os.path.join(folder, "inbox"))
-            self.state = {"identity": new_key().export(as_dict=True), "keys": [], "peers": {}, "ids": {}, "purged": 0}
+            self.state = {"identity": new_key().export(as_dict=True), "keys": [], "peers": {}, "ids": {}, "purged": {}}
             self.identity = jwk.JWK(**self.state["identity"])
             self.rotate()
         else:
@@ -440,7 +440,8 @@ class Node:
 
     def answer_sealed(self, frame, options):
         claims = self.open(frame)
-        if claims["iat"] > now() + 600 or claims["exp"] <= max(now(), self.state["purged"]):
+        spans = [exp for span, exp in self.state["purged"].items() if int(span) * 30 * DAY <= now() + 600 + 30 * DAY]
+        if claims["iat"] > now() + 600 or claims["exp"] <= max([now(), *spans]):
             return self.ack(claims, "skew"), "skew"
         take = self.take_message if claims["typ"] == MESSAGE else self.take_registration
         st, reply, rc = take(claims, options)
@@ -463,7 +464,9 @@ class Node:
             return "pending", b"", 0
         ids, text, name_of = self.state["ids"], octets(claims["body"]), f"{claims['iss']} {claims['jti']}"
         for old in [old for old, kept in ids.items() if kept["exp"] + DAY < now()]:
-            self.state["purged"] = max(self.state["purged"], ids.pop(old)["exp"])
+            exp = ids.pop(old)["exp"]
+            span = str(exp // (30 * DAY))
+            self.state["purged"][span] = max(exp, self.state["purged"].get(span, 0))
         content = hashlib.sha256(b"\0".join([MESSAGE.encode(), self.ik.encode(), text])).hexdigest()
         if name_of in ids:
             kept = ids[name_of]

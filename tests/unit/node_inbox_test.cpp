@@ -231,10 +231,57 @@ TEST_CASE_METHOD(Fixture, "inbox: an id that may have been purged is skew, a lat
   messages.forget_body(stored("1")->id);
   take(message("newest", "hello", kNow + 200));
   messages.purge(kNow + 101);  // by a clock that ran ahead
-  REQUIRE(messages.purge_mark() == kNow + 100);
+  REQUIRE(messages.purge_mark(kNow + kSecondsPerDay) == kNow + 100);
   CHECK(take(message("1", "hello", kNow + 100)).status == AckStatus::skew);
   CHECK(take(message("2", "hello", kNow + 99)).status == AckStatus::skew);
   CHECK(take(message("3", "hello", kNow + 101)).status == AckStatus::ok);
+}
+
+// The clocks of both sides ran ahead, and an id of that time was purged: everybody was refused
+// until that time came.
+TEST_CASE_METHOD(Fixture, "inbox: a clock that once ran ahead locks nobody out for good") {
+  know_alice(PeerStatus::trusted);
+  const std::uint64_t ahead = kNow + 400 * kSecondsPerDay;
+  const auto at = [&](const std::string& jti, std::uint64_t now) {
+    Request request = message(jti, "hello", now + 7 * kSecondsPerDay);
+    request.iat = now;
+    return take(request, kHere, now);
+  };
+  const auto printed = [&](const std::string& jti) {
+    messages.set_state(stored(jti)->id, MessageState::printed);
+  };
+  CHECK(at("before", kNow - 1).status == AckStatus::ok);
+  CHECK(at("ahead", ahead).status == AckStatus::ok);
+  printed("before");
+  printed("ahead");
+  CHECK(at("newest", ahead).status == AckStatus::ok);
+  clean_up(database, ahead + 20 * kSecondsPerDay, 0);
+  REQUIRE_FALSE(stored("before"));
+  REQUIRE_FALSE(stored("ahead"));
+
+  CHECK(at("after", kNow).status == AckStatus::ok);
+  CHECK(at("before", kNow - 1).status == AckStatus::skew);  // as it was then
+  CHECK(at("ahead", ahead).status == AckStatus::skew);      // in its time, too
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: who registered when the clock ran ahead can register again") {
+  const std::uint64_t ahead = kNow + 400 * kSecondsPerDay;
+  know_alice(PeerStatus::trusted);
+  Request then = registration(ahead, "then.example:1");
+  then.exp = ahead + 100;
+  CHECK(take(then, kHere, ahead).counts);
+  CHECK(take(registration(kNow, "now.example:1")).counts);
+  CHECK(alice().announced_address == "now.example:1");
+  CHECK_FALSE(take(registration(kNow - 1, "before.example:1")).counts);
+  CHECK(alice().announced_address == "now.example:1");
+}
+
+TEST_CASE_METHOD(Fixture, "inbox: strangers of a time that has not come keep nobody out") {
+  const std::uint64_t ahead = kNow + 400 * kSecondsPerDay;
+  for (unsigned i = 0; i < kMaxNewPerSourceAndDay; ++i) {
+    REQUIRE(take(registration_of(i, ahead), kHere, ahead).status == AckStatus::pending);
+  }
+  CHECK(take(registration_of(kMaxNewPerSourceAndDay)).status == AckStatus::pending);
 }
 
 TEST_CASE_METHOD(Fixture, "inbox: a stranger is kept as pending, with what it says of itself") {
@@ -400,7 +447,7 @@ TEST_CASE_METHOD(Fixture, "inbox: an id outlives its expiry by a day, also witho
   CHECK(stored("1")->body.empty());
   clean_up(database, kNow + 101 + kSecondsPerDay, 0);
   CHECK_FALSE(stored("1"));
-  CHECK(messages.purge_mark() == kNow + 100);
+  CHECK(messages.purge_mark(kNow + kSecondsPerDay) == kNow + 100);
 }
 
 TEST_CASE_METHOD(Fixture, "inbox: at first use a stranger is trusted under a name of ours") {

@@ -11,6 +11,8 @@ namespace p2pchat {
 
 namespace {
 
+constexpr std::uint64_t kAnyExpiry = 1'000'000'000;
+
 struct Fixture {
   // Its body has gone already. Another row comes after it, since the newest is never purged.
   void insert_handed_out(const MessageRow& row) {
@@ -109,6 +111,12 @@ TEST_CASE_METHOD(Fixture, "messages: extending takes the larger expiry") {
   CHECK(messages.find(message("1").key)->exp == 2001);
 }
 
+TEST_CASE_METHOD(Fixture, "messages: an expiry that is set may be earlier") {
+  const std::int64_t id = messages.insert(message("1"));
+  messages.set_expiry(id, 1500);
+  CHECK(messages.get(id)->exp == 1500);
+}
+
 TEST_CASE_METHOD(Fixture, "messages: an expiry beyond what the database holds is its largest") {
   MessageRow row = message("1");
   row.exp = std::numeric_limits<std::uint64_t>::max();
@@ -154,10 +162,10 @@ TEST_CASE_METHOD(Fixture, "messages: an id is purged once it has expired before 
   insert_handed_out(message("1", MessageState::printed));
   messages.purge(2000);
   CHECK(messages.find(message("1").key));
-  CHECK(messages.purge_mark() == 0);
+  CHECK(messages.purge_mark(kAnyExpiry) == 0);
   messages.purge(2001);
   CHECK_FALSE(messages.find(message("1").key));
-  CHECK(messages.purge_mark() == 2000);
+  CHECK(messages.purge_mark(kAnyExpiry) == 2000);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: the purge remembers the largest expiry it ever purged") {
@@ -166,13 +174,38 @@ TEST_CASE_METHOD(Fixture, "messages: the purge remembers the largest expiry it e
     row.exp = exp;
     insert_handed_out(row);
     messages.purge(10'000);
-    return messages.purge_mark();
+    return messages.purge_mark(kAnyExpiry);
   };
   CHECK(purged_at("1", 2000) == 2000);
   CHECK(purged_at("2", 1500) == 2000);
   CHECK(purged_at("3", 2500) == 2500);
   messages.purge(1'000'000);  // nothing to purge: a clock that ran ahead locks nobody out
-  CHECK(messages.purge_mark() == 2500);
+  CHECK(messages.purge_mark(kAnyExpiry) == 2500);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "messages: what was purged beyond all that can come now refuses nothing now") {
+  constexpr std::uint64_t kSpan = 30 * 86'400;
+  const auto purged = [&](const std::string& jti, std::uint64_t exp) {
+    MessageRow row = message(jti, MessageState::printed);
+    row.exp = exp;
+    insert_handed_out(row);
+  };
+  purged("1", 2000);
+  purged("2", kSpan + 7);
+  purged("3", kSpan + 5);
+  purged("4", 10 * kSpan + 1);
+  messages.purge(20 * kSpan);  // at once, by a clock that ran ahead
+  CHECK(messages.purge_mark(3000) == 2000);
+  CHECK(messages.purge_mark(9 * kSpan) == kSpan + 7);
+  CHECK(messages.purge_mark(10 * kSpan + 1) == 10 * kSpan + 1);  // when its time comes, it counts
+  // In the span of what can come it counts as a whole: nothing smaller is known there.
+  CHECK(messages.purge_mark(kSpan + 1) == kSpan + 7);
+}
+
+TEST_CASE_METHOD(Fixture, "messages: the mark of an older version counts") {
+  database.sqlite().exec("INSERT INTO marks VALUES ('purged_exp', 1900), ('purged', 1950)");
+  CHECK(messages.purge_mark(kAnyExpiry) == 1900);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: the newest is not purged, so that no row number comes again") {
@@ -189,14 +222,14 @@ TEST_CASE_METHOD(Fixture, "messages: one that is still to be printed is never pu
   insert_handed_out(message("1", MessageState::print));
   messages.purge(1'000'000);
   CHECK(messages.find(message("1").key));
-  CHECK(messages.purge_mark() == 0);
+  CHECK(messages.purge_mark(kAnyExpiry) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: one whose body is still kept is not purged") {
   messages.insert(message("1", MessageState::printed));
   messages.purge(1'000'000);
   CHECK(messages.find(message("1").key));
-  CHECK(messages.purge_mark() == 0);
+  CHECK(messages.purge_mark(kAnyExpiry) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: a sent id is purged too and leaves no mark") {
@@ -205,7 +238,7 @@ TEST_CASE_METHOD(Fixture, "messages: a sent id is purged too and leaves no mark"
   insert_handed_out(row);
   messages.purge(1'000'000);
   CHECK_FALSE(messages.find(row.key));
-  CHECK(messages.purge_mark() == 0);
+  CHECK(messages.purge_mark(kAnyExpiry) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: a received body is forgotten, its reply and its id stay") {
@@ -300,7 +333,7 @@ TEST_CASE_METHOD(Fixture, "messages: what is still to be printed or handled keep
   messages.forget_body(id);
   messages.purge(10'000);
   CHECK(messages.get(id)->key.jti == "1");
-  CHECK(messages.purge_mark() == 0);
+  CHECK(messages.purge_mark(kAnyExpiry) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: what waits for a handler is told apart, oldest first") {

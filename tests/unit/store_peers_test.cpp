@@ -147,10 +147,11 @@ TEST_CASE_METHOD(Fixture, "peers: strangers are counted, by source and by day") 
   stranger("2", "here", 20);
   stranger("3", "there", 20);
   CHECK(peers.count_pending() == 3);
-  CHECK(peers.count_new_since("here", 0) == 2);
-  CHECK(peers.count_new_since("here", 10) == 1);
-  CHECK(peers.count_new_since("here", 20) == 0);
-  CHECK(peers.count_new_since("nowhere", 0) == 0);
+  CHECK(peers.count_new_between("here", 0, 20) == 2);
+  CHECK(peers.count_new_between("here", 10, 20) == 1);
+  CHECK(peers.count_new_between("here", 20, 30) == 0);
+  CHECK(peers.count_new_between("here", 0, 19) == 1);
+  CHECK(peers.count_new_between("nowhere", 0, 30) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "peers: the oldest stranger of the source that has most gives way") {
