@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <new>
 
 #include "base/clock.h"
@@ -94,14 +95,23 @@ class Delivery {
     }
     record_ = known->id;
     before_ = known->state;
+    if (may_be_there()) exp_ = std::min(exp_, known->exp);
     set_state(known->state);
     return known;
   }
 
-  // The peer forgets an id a day after the last expiry that it has seen of it: from then on a
-  // repetition could be delivered twice, so none is sent any more.
+  // By an attempt before this one.
+  bool may_be_there() const {
+    return before_ == MessageState::acked || before_ == MessageState::unknown;
+  }
+
+  // The peer forgets an id some time after its expiry: from then on a repetition could be delivered
+  // twice, so none is sent any more. Nor does one expire later than the message that it repeats: a
+  // peer whose clock has run ahead of ours has forgotten the id before, and refuses what expires no
+  // later than what it has forgotten.
   std::optional<Delivered> earlier_delivery() {
     hash_ = content_hash(RequestType::message, peer_.identity, letter_.body);
+    exp_ = unix_now() + kMessageLifeDays * kSecondsPerDay;
     const auto known = look_up();
     if (!known || known->exp > unix_now()) return std::nullopt;
     if (known->state == MessageState::acked) return Delivered{known->reply, known->rc};
@@ -150,7 +160,7 @@ class Delivery {
     WriteTransaction transaction(database_);
     // Somebody may have begun to send the same since we looked.
     if (look_up()) {
-      messages_.extend(*record_, draft.exp);
+      messages_.set_expiry(*record_, exp_);
       if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
     } else {
       record_ = messages_.insert(
@@ -181,8 +191,8 @@ class Delivery {
 
   Reply attempt(bool second) {
     Draft draft;
-    draft.iat = unix_now();
-    draft.exp = draft.iat + kMessageLifeDays * kSecondsPerDay;
+    draft.exp = exp_;
+    draft.iat = std::min(unix_now(), exp_ - 1);
     draft.jti = letter_.id;
     draft.body = letter_.body;
     const SealedRequest sealed = seal_request(draft, identity_.key, identity_.id, statement_);
@@ -271,6 +281,7 @@ class Delivery {
   PeerRow peer_;
   KeyStatement statement_;
   std::string hash_;
+  std::uint64_t exp_ = 0;  // of every attempt
   std::string address_;
   std::optional<std::int64_t> record_;
   std::optional<MessageState> before_;  // what the record said before this run, if there was one

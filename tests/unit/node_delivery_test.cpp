@@ -371,6 +371,58 @@ TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more
   }
 }
 
+// A repetition that expired later was new to a peer whose clock had run ahead and which had
+// forgotten the id: it was delivered twice.
+TEST_CASE_METHOD(Fixture,
+                 "delivery: a repetition expires no later than what may be there already") {
+  const auto earlier = [&](MessageState state, std::uint64_t exp) {
+    messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
+                     content_hash(RequestType::message, id_of(Who::bob), "hello"),
+                     "hello",
+                     1000,
+                     exp,
+                     state,
+                     "",
+                     0,
+                     0});
+  };
+  constexpr std::uint64_t kLife = 7 * kSecondsPerDay;
+  const std::uint64_t now = unix_now();
+  std::uint64_t expires = 0;
+  ScriptedPeer bob([&](const Incoming& request) {
+    const auto opened = open_request(
+        request.frame, bob_encryption(), {id_of(Who::bob), bob_identity().public_key(), unix_now()},
+        [](const std::string&) { return alice_identity().public_key(); });
+    REQUIRE(opened);
+    expires = opened->exp;
+    return ack_of_bob(request.frame, AckStatus::dup);
+  });
+  SECTION("acknowledged or unknown, it keeps its expiry") {
+    earlier(GENERATE(MessageState::acked, MessageState::unknown), now + 1000);
+    send(bob);
+    CHECK(expires == now + 1000);
+    CHECK(record()->exp == now + 1000);
+  }
+  SECTION("of a clock that ran ahead, the sooner one counts") {
+    earlier(GENERATE(MessageState::acked, MessageState::unknown), now + 100 * kLife);
+    send(bob);
+    CHECK(expires >= now + kLife);
+    CHECK(expires <= unix_now() + kLife);
+    CHECK(record()->exp == expires);
+  }
+  SECTION("not taken, it begins anew") {
+    earlier(MessageState::untaken, GENERATE(1000, 100'000) + now);
+    send(bob);
+    CHECK(expires >= now + kLife);
+    CHECK(record()->exp == expires);
+  }
+  SECTION("not taken, and expiring too late: likewise") {
+    earlier(MessageState::untaken, now + 100 * kLife);
+    send(bob);
+    CHECK(record()->exp == expires);
+  }
+}
+
 TEST_CASE_METHOD(Fixture,
                  "delivery: a body is forgotten once it is acknowledged, if that is wished") {
   write_file(home / "config", "[log]\nkeep = 0\n");
