@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# What is acknowledged is stored and printed once: with connections cut after every byte, processes
+# killed at any moment, a disk that is full, and many commands at once on one home.
+# shellcheck source=support.bash
+source "$BATS_TEST_DIRNAME/support.bash"
+
+setup() { friends; }
+
+# With a sanitizer a process takes about three times as long: a part of the work is left out then.
+sanitized() { grep -aqF __asan_init "$BIN"; }
+
+crowd() { timeout --signal=KILL 600 /usr/bin/python3 "$REPOSITORY/tests/cli/crowd.py" "$@"; }
+# note WORDS: shown beside the name of the test.
+note() { printf '# %s\n' "$@" >&3; }
+
+sql() { sqlite3 -cmd '.timeout 10000' "$FOLDER/$1/state.db" "$2"; }
+# assert_sound HOME...: its database is whole.
+assert_sound() {
+  local name
+  for name in "$@"; do assert_equal "$(sql "$name" 'PRAGMA integrity_check')" ok; done
+}
+# assert_arrived FILE [SENDER]: every line of it is one message that alice has stored, once, and
+# written; and bob knows of each that it is there.
+assert_arrived() {
+  sort "$1" >"$FOLDER/wanted"
+  sql alice "SELECT CAST(body AS TEXT) FROM messages WHERE direction = 'in'" | sort >"$FOLDER/stored"
+  diff "$FOLDER/wanted" "$FOLDER/stored" >&2 || fail "(< sent, > stored)"
+  assert_equal "$(sql alice "SELECT count(*) FROM messages WHERE state <> 'printed'")" 0
+  sql "${2:-bob}" "SELECT CAST(body AS TEXT) FROM messages WHERE state = 'acked'" | sort >"$FOLDER/acked"
+  diff "$FOLDER/wanted" "$FOLDER/acked" >&2 || fail "(< sent, > acknowledged)"
+}
+assert_printed_once() { diff <(sort "$1") <(sort "$2") >&2 || fail "(< sent, > printed)"; }
+
+@test "crash: a connection cut after every byte of request and reply: 74, and the retry arrives once" {
+  local step=1
+  if sanitized; then step=8; fi
+  start_listen alice -k --reply 'an answer'
+  crowd cuts "$BIN" "$FOLDER/bob" alice "$PORT" --step "$step" >"$FOLDER/texts" 2>"$FOLDER/numbers" ||
+    fail "$(<"$FOLDER/numbers")"
+  stop_listen
+  note "$(<"$FOLDER/numbers")"
+  assert_arrived "$FOLDER/texts"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/alice.out"
+  assert_stream "$FOLDER/alice.err" "listening on 127.0.0.1:$PORT"
+}
+
+@test "crash: kill -9 of listener and senders at random moments: each message is stored once" {
+  local kills=200 seed="${P2PCHAT_TEST_SEED:-$RANDOM}" twice
+  if sanitized; then kills=50; fi
+  note "P2PCHAT_TEST_SEED=$seed"
+  start_listen alice -k
+  befriend bob alice
+  stop_listen
+  : >"$FOLDER/alice.out"
+  : >"$FOLDER/alice.err"
+  crowd kills "$BIN" "$FOLDER/bob" alice "$PORT" "$FOLDER/alice" --kills "$kills" --seed "$seed" \
+    >"$FOLDER/texts" 2>"$FOLDER/numbers" || fail "$(<"$FOLDER/numbers")"
+  note "$(<"$FOLDER/numbers")"
+  assert_arrived "$FOLDER/texts"
+  assert_sound alice bob
+  # A crash of the listener may have one message written again, and that is all.
+  sort -u "$FOLDER/alice.out" >"$FOLDER/printed"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/printed"
+  twice=$(($(wc -l <"$FOLDER/alice.out") - $(wc -l <"$FOLDER/printed")))
+  ((twice <= $(grep -c '^listening on' "$FOLDER/alice.err"))) || fail "$twice written again"
+  sort -u "$FOLDER/alice.err" >"$FOLDER/said"
+  assert_stream "$FOLDER/said" "listening on 127.0.0.1:$PORT"
+}
+
+# ---- a full disk
+
+# small_disk SIZE: one of that size, at $DISK. Without the right to mount, in a namespace of our own,
+# into which /proc leads.
+small_disk() {
+  DISK="$FOLDER/disk"
+  mkdir "$DISK"
+  mount -t tmpfs -o "size=$1,mode=700" tmpfs "$DISK" 2>/dev/null && MOUNTED=yes && return
+  # shellcheck disable=SC2016
+  start_command disk unshare -rm sh -c 'mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2" && echo ready &&
+    exec sleep 600' - "$1" "$DISK"
+  disk_or_ended() { has_line "$FOLDER/disk.out" ready || has_ended "$PID"; }
+  wait_until disk_or_ended
+  has_line "$FOLDER/disk.out" ready || skip "no small disk can be mounted here"
+  DISK="/proc/$PID/root$DISK"
+}
+# move_to_disk HOME: to be reached as disk/HOME from the other homes.
+move_to_disk() {
+  mv "$FOLDER/$1" "$DISK/$1"
+  [[ "$DISK" == "$FOLDER/disk" ]] || { rmdir "$FOLDER/disk" && ln -s "$DISK" "$FOLDER/disk"; }
+}
+# text NUMBER: a message of 4,000 bytes that begins with it.
+text() { printf '%s %04000d' "$1" 0; }
+teardown() {
+  end_all
+  [[ -z "${MOUNTED:-}" ]] || umount -l "$FOLDER/disk"
+}
+
+@test "crash: a hundred messages to a node whose disk is full: all arrive once after space is made" {
+  local i status numbers=()
+  small_disk 16m
+  move_to_disk alice
+  start_command alice "$BIN" --home "$DISK/alice" listen -k -p 0 -a 127.0.0.1
+  wait_for_port
+  befriend bob alice
+  # Some of the messages find room, the others do not.
+  head -c 512k /dev/zero >"$DISK/room"
+  dd if=/dev/zero of="$DISK/full" bs=4k 2>/dev/null || true
+  rm "$DISK/room"
+  for i in {1..100}; do
+    status=0
+    text "$i" | bob send --id "$i" alice >/dev/null 2>>"$FOLDER/said" || status=$?
+    ((status == 0 || status == 75)) || fail "$i ended with $status: $(tail -n 2 "$FOLDER/said")"
+    numbers[status]=$((${numbers[status]:-0} + 1))
+  done
+  note "${numbers[0]:-0} of 100 had room, ${numbers[75]:-0} were not taken"
+  ((${numbers[0]:-0} > 0 && ${numbers[75]:-0} > 0)) || fail "the disk was never full, or always"
+  has_line "$FOLDER/alice.err" "error: nothing is taken now: .*disk is full"
+  rm "$DISK/full"
+  for i in {1..100}; do text "$i" | bob send --id "$i" alice; done
+  stop_listen
+  cut -d ' ' -f 1 "$FOLDER/alice.out" >"$FOLDER/printed"
+  seq 100 >"$FOLDER/texts"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/printed"
+  assert_sound disk/alice bob
+}
+
+@test "crash: a sender whose disk is full sends nothing that it has not recorded" {
+  local i status arrived=0
+  small_disk 16m
+  move_to_disk bob
+  start_listen alice -k
+  befriend disk/bob alice
+  head -c 256k /dev/zero >"$DISK/room"
+  dd if=/dev/zero of="$DISK/full" bs=4k 2>/dev/null || true
+  rm "$DISK/room"
+  for i in {1..40}; do
+    status=0
+    text "$i" | node disk/bob send --id "$i" alice >/dev/null 2>"$FOLDER/said" || status=$?
+    ((status == 0 || status == 71)) || fail "$i ended with $status: $(<"$FOLDER/said")"
+    # "acknowledged by 'alice', but": it was recorded before.
+    if ((status == 71)) && has_line "$FOLDER/said" acknowledged; then status=0; fi
+    ((arrived += status == 0)) || true
+  done
+  ((arrived > 0 && arrived < 40)) || fail "$arrived of 40 arrived"
+  has_line "$FOLDER/said" 'disk is full'
+  rm "$DISK/full"
+  for i in {1..40}; do text "$i" | node disk/bob send --id "$i" alice; done
+  stop_listen
+  cut -d ' ' -f 1 "$FOLDER/alice.out" >"$FOLDER/printed"
+  seq 40 >"$FOLDER/texts"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/printed"
+  assert_sound alice disk/bob
+}
+
+# ---- many at once
+
+@test "crash: fifty senders beside a listener and decisions about peers, on one home" {
+  local i pids=()
+  start_listen alice -k
+  befriend bob alice
+  alice_listener="$PID"
+  # Bob's home is the one that everything happens on: it sends, listens, and its owner decides.
+  start_listen bob -k
+  bob_listener="$PID"
+  alice register bob "127.0.0.1:$PORT" >/dev/null 2>&1
+  carol register bob "127.0.0.1:$PORT" --as carol >/dev/null 2>&1
+  carol_is="$(fingerprint carol)"
+  for i in {1..50}; do
+    bob send -W 60 -m "to alice $i" alice >>"$FOLDER/senders" 2>&1 &
+    pids+=($!)
+  done
+  for i in {1..10}; do
+    alice send -W 60 -m "to bob $i" bob >>"$FOLDER/senders" 2>&1 &
+    pids+=($!)
+  done
+  edits() {
+    local round
+    for round in {1..5}; do
+      bob peers accept "$carol_is" --as carol &&
+        bob peers rename carol "carol-$round" &&
+        bob peers verify "carol-$round" --confirm &&
+        bob peers block "carol-$round" &&
+        bob peers unblock "carol-$round" &&
+        bob peers rename "carol-$round" carol &&
+        bob log -n 5 && bob peers && bob keygen --rotate || return
+    done
+  }
+  edits >/dev/null 2>"$FOLDER/edits" || fail "$(<"$FOLDER/edits")"
+  for i in "${pids[@]}"; do wait "$i" || fail "a sender ended with $?: $(<"$FOLDER/senders")"; done
+  assert_stream "$FOLDER/senders"
+  assert_stream "$FOLDER/edits"
+  for i in "$alice_listener" "$bob_listener"; do
+    kill -TERM "$i"
+    ended 0 "$i"
+  done
+  for i in {1..50}; do echo "to alice $i"; done >"$FOLDER/texts"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/alice.out"
+  for i in {1..10}; do echo "to bob $i"; done >"$FOLDER/texts"
+  assert_printed_once "$FOLDER/texts" "$FOLDER/bob.out"
+  assert_equal "$(sql bob "SELECT direction, state, count(*) FROM messages GROUP BY 1, 2")" \
+    $'in|printed|10\nout|acked|50'
+  assert_equal "$(bob peers --names | sort | tr '\n' ' ')" "alice carol "
+  assert_sound alice bob
+  refute_contains "$(cat "$FOLDER"/*.err)" locked
+}
