@@ -13,7 +13,7 @@ crowd() { timeout --signal=KILL 600 /usr/bin/python3 "$REPOSITORY/tests/cli/crow
 # note WORDS: shown beside the name of the test.
 note() { printf '# %s\n' "$@" >&3; }
 
-sql() { sqlite3 -cmd '.timeout 10000' "$FOLDER/$1/state.db" "$2"; }
+sql() { "${INSIDE[@]}" sqlite3 -cmd '.timeout 10000' "$FOLDER/$1/state.db" "$2"; }
 # assert_sound HOME...: its database is whole.
 assert_sound() {
   local name
@@ -69,24 +69,35 @@ assert_printed_once() { diff <(sort "$1") <(sort "$2") >&2 || fail "(< sent, > p
 
 # ---- a full disk
 
-# small_disk SIZE: one of that size, at $DISK. Without the right to mount, in a namespace of our own,
-# into which /proc leads.
+# small_disk HOME: one of 16 MiB at $FOLDER/disk, to which that home moves. Without the right to mount
+# it is in a namespace of its own, where INSIDE leads.
+INSIDE=()
 small_disk() {
-  DISK="$FOLDER/disk"
-  mkdir "$DISK"
-  mount -t tmpfs -o "size=$1,mode=700" tmpfs "$DISK" 2>/dev/null && MOUNTED=yes && return
-  # shellcheck disable=SC2016
-  start_command disk unshare -rm sh -c 'mount -t tmpfs -o "size=$1,mode=700" tmpfs "$2" && echo ready &&
-    exec sleep 600' - "$1" "$DISK"
-  disk_or_ended() { has_line "$FOLDER/disk.out" ready || has_ended "$PID"; }
-  wait_until disk_or_ended
-  has_line "$FOLDER/disk.out" ready || skip "no small disk can be mounted here"
-  DISK="/proc/$PID/root$DISK"
+  mkdir "$FOLDER/disk"
+  if mount -t tmpfs -o size=16m,mode=700 tmpfs "$FOLDER/disk" 2>/dev/null; then
+    MOUNTED=yes
+  else
+    # shellcheck disable=SC2016
+    start_command mount unshare -rm sh -c 'mount -t tmpfs -o size=16m,mode=700 tmpfs "$1" &&
+      echo mounted && exec sleep 600' - "$FOLDER/disk"
+    mounted_or_ended() { has_line "$OUT" mounted || has_ended "$PID"; }
+    wait_until mounted_or_ended
+    has_line "$OUT" mounted || skip "no small disk can be mounted here"
+    INSIDE=(nsenter --target "$PID" --user --preserve-credentials --mount)
+  fi
+  "${INSIDE[@]}" mv "$FOLDER/$1" "$FOLDER/disk/$1"
 }
-# move_to_disk HOME: to be reached as disk/HOME from the other homes.
-move_to_disk() {
-  mv "$FOLDER/$1" "$DISK/$1"
-  [[ "$DISK" == "$FOLDER/disk" ]] || { rmdir "$FOLDER/disk" && ln -s "$DISK" "$FOLDER/disk"; }
+on_disk() { within_limits "${INSIDE[@]}" "$BIN" --home "$FOLDER/disk/$1" "${@:2}"; }
+# fill SIZE: but for so much.
+fill() {
+  # shellcheck disable=SC2016
+  "${INSIDE[@]}" sh -c 'cd "$1" && head -c "$2" /dev/zero >room &&
+    { dd if=/dev/zero of=full bs=4k 2>/dev/null || rm room; }' - "$FOLDER/disk" "$1"
+}
+make_space() { "${INSIDE[@]}" rm "$FOLDER/disk/full"; }
+teardown() {
+  end_all
+  [[ -z "${MOUNTED:-}" ]] || umount -l "$FOLDER/disk"
 }
 # text NUMBER: a message of 4,000 bytes that begins with it.
 text() { printf '%s %04000d' "$1" 0; }
@@ -97,15 +108,12 @@ teardown() {
 
 @test "crash: a hundred messages to a node whose disk is full: all arrive once after space is made" {
   local i status numbers=()
-  small_disk 16m
-  move_to_disk alice
-  start_command alice "$BIN" --home "$DISK/alice" listen -k -p 0 -a 127.0.0.1
+  small_disk alice
+  start_command alice "${INSIDE[@]}" "$BIN" --home "$FOLDER/disk/alice" listen -k -p 0 -a 127.0.0.1
   wait_for_port
   befriend bob alice
   # Some of the messages find room, the others do not.
-  head -c 512k /dev/zero >"$DISK/room"
-  dd if=/dev/zero of="$DISK/full" bs=4k 2>/dev/null || true
-  rm "$DISK/room"
+  fill 512k
   for i in {1..100}; do
     status=0
     text "$i" | bob send --id "$i" alice >/dev/null 2>>"$FOLDER/said" || status=$?
@@ -115,7 +123,7 @@ teardown() {
   note "${numbers[0]:-0} of 100 had room, ${numbers[75]:-0} were not taken"
   ((${numbers[0]:-0} > 0 && ${numbers[75]:-0} > 0)) || fail "the disk was never full, or always"
   has_line "$FOLDER/alice.err" "error: nothing is taken now: .*disk is full"
-  rm "$DISK/full"
+  make_space
   for i in {1..100}; do text "$i" | bob send --id "$i" alice; done
   stop_listen
   cut -d ' ' -f 1 "$FOLDER/alice.out" >"$FOLDER/printed"
@@ -126,16 +134,13 @@ teardown() {
 
 @test "crash: a sender whose disk is full sends nothing that it has not recorded" {
   local i status arrived=0
-  small_disk 16m
-  move_to_disk bob
+  small_disk bob
   start_listen alice -k
-  befriend disk/bob alice
-  head -c 256k /dev/zero >"$DISK/room"
-  dd if=/dev/zero of="$DISK/full" bs=4k 2>/dev/null || true
-  rm "$DISK/room"
+  on_disk bob register alice "127.0.0.1:$PORT" --as bob >/dev/null 2>&1
+  fill 256k
   for i in {1..40}; do
     status=0
-    text "$i" | node disk/bob send --id "$i" alice >/dev/null 2>"$FOLDER/said" || status=$?
+    text "$i" | on_disk bob send --id "$i" alice >/dev/null 2>"$FOLDER/said" || status=$?
     ((status == 0 || status == 71)) || fail "$i ended with $status: $(<"$FOLDER/said")"
     # "acknowledged by 'alice', but": it was recorded before.
     if ((status == 71)) && has_line "$FOLDER/said" acknowledged; then status=0; fi
@@ -143,8 +148,8 @@ teardown() {
   done
   ((arrived > 0 && arrived < 40)) || fail "$arrived of 40 arrived"
   has_line "$FOLDER/said" 'disk is full'
-  rm "$DISK/full"
-  for i in {1..40}; do text "$i" | node disk/bob send --id "$i" alice; done
+  make_space
+  for i in {1..40}; do text "$i" | on_disk bob send --id "$i" alice; done
   stop_listen
   cut -d ' ' -f 1 "$FOLDER/alice.out" >"$FOLDER/printed"
   seq 40 >"$FOLDER/texts"
