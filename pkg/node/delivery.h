@@ -22,8 +22,8 @@ struct Letter {
   std::string body;     // at most kMaxLetterBytes
   std::string id;       // 22 characters
   std::string id_text;  // the id as our user knows it, for messages
-  // Until then it may be delivered, seconds since 1970; 0: for kLetterLifeSeconds from each
-  // attempt.
+  // Until then it may be delivered, seconds since 1970; 0: for kLetterLifeSeconds. No
+  // longer than under an earlier attempt that may have been stored.
   std::uint64_t exp = 0;
 };
 
