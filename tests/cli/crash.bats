@@ -157,12 +157,38 @@ teardown() {
   assert_sound alice disk/bob
 }
 
+# ---- a loss of power
+
+@test "crash: what is acknowledged has been synced before, and what leaves has been, too" {
+  local side
+  strace -D -o /dev/null true 2>/dev/null || skip "strace cannot trace here"
+  export ASAN_OPTIONS="detect_leaks=0:${ASAN_OPTIONS:-}" # its leak check is a tracer, too
+  WRAPPER=(strace -D -f -qq -e "trace=fdatasync,fsync,write,sendto,sendmsg" -o "$FOLDER/listener")
+  start_listen alice -k
+  befriend bob alice
+  : >"$FOLDER/listener"
+  expect 0 strace -D -f -qq -e "trace=fdatasync,fsync,write,sendto,sendmsg" -o "$FOLDER/sender" \
+    "$BIN" --home "$FOLDER/bob" send -m hi alice
+  stop_listen
+  # The first thing on a socket that looks like a sealed request, or an ack, comes after a sync.
+  for side in listener sender; do
+    awk '/fdatasync\(.* = 0$|fdatasync resumed.* = 0$/ { synced = 1 }
+         /"eyJ/ { exit !synced } END { if (NR == 0) exit 1 }' "$FOLDER/$side" ||
+      fail "$side:" "$(<"$FOLDER/$side")"
+    has_line "$FOLDER/$side" '"eyJ'
+  done
+}
+
 # ---- many at once
 
-@test "crash: fifty senders beside a listener and decisions about peers, on one home" {
+@test "crash: fifty senders beside a listener, the queue and decisions about peers, on one home" {
   local i pids=()
   start_listen alice -k
   befriend bob alice
+  stop_listen
+  for i in {1..20}; do expect 75 bob send --queue -m "queued $i" alice; done
+  start alice listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
   alice_listener="$PID"
   # Bob's home is the one that everything happens on: it sends, listens, and its owner decides.
   start_listen bob -k
@@ -170,14 +196,34 @@ teardown() {
   alice register bob "127.0.0.1:$PORT" >/dev/null 2>&1
   carol register bob "127.0.0.1:$PORT" --as carol >/dev/null 2>&1
   carol_is="$(fingerprint carol)"
+  queueing() {
+    local status=0
+    bob send --queue -W 60 -m "$1" alice || status=$?
+    ((status == 0 || status == 75))
+  }
   for i in {1..50}; do
-    bob send -W 60 -m "to alice $i" alice >>"$FOLDER/senders" 2>&1 &
+    # Every other one may put its message into the queue first, behind those that wait there.
+    if ((i % 2)); then
+      bob send -W 60 -m "to alice $i" alice >>"$FOLDER/senders" 2>&1 &
+    else
+      queueing "to alice $i" >>"$FOLDER/senders" 2>&1 &
+    fi
     pids+=($!)
   done
   for i in {1..10}; do
     alice send -W 60 -m "to bob $i" bob >>"$FOLDER/senders" 2>&1 &
     pids+=($!)
   done
+  flushes() {
+    local status
+    while [[ ! -e "$FOLDER/enough" ]]; do
+      status=0
+      bob queue flush --now || status=$?
+      ((status == 0 || status == 75)) || return
+    done
+  }
+  flushes >>"$FOLDER/flushes" 2>&1 &
+  flush=$!
   edits() {
     local round
     for round in {1..5}; do
@@ -192,19 +238,23 @@ teardown() {
   }
   edits >/dev/null 2>"$FOLDER/edits" || fail "$(<"$FOLDER/edits")"
   for i in "${pids[@]}"; do wait "$i" || fail "a sender ended with $?: $(<"$FOLDER/senders")"; done
+  : >"$FOLDER/enough"
+  wait "$flush" || fail "a flush ended with $?: $(<"$FOLDER/flushes")"
+  expect 0 bob queue flush --now
   assert_stream "$FOLDER/senders"
   assert_stream "$FOLDER/edits"
   for i in "$alice_listener" "$bob_listener"; do
     kill -TERM "$i"
     ended 0 "$i"
   done
-  for i in {1..50}; do echo "to alice $i"; done >"$FOLDER/texts"
+  { for i in {1..50}; do echo "to alice $i"; done && for i in {1..20}; do echo "queued $i"; done; } \
+    >"$FOLDER/texts"
   assert_printed_once "$FOLDER/texts" "$FOLDER/alice.out"
   for i in {1..10}; do echo "to bob $i"; done >"$FOLDER/texts"
   assert_printed_once "$FOLDER/texts" "$FOLDER/bob.out"
   assert_equal "$(sql bob "SELECT direction, state, count(*) FROM messages GROUP BY 1, 2")" \
-    $'in|printed|10\nout|acked|50'
+    $'in|printed|10\nout|acked|70'
   assert_equal "$(bob peers --names | sort | tr '\n' ' ')" "alice carol "
   assert_sound alice bob
-  refute_contains "$(cat "$FOLDER"/*.err)" locked
+  refute_contains "$(cat "$FOLDER"/*.err "$FOLDER/flushes")" locked
 }

@@ -108,12 +108,16 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
 }
 
 @test "docs: the tests that promises.txt names exist" {
-  local number=0 file title line promised=()
+  local number=0 file title line promised=() untested=""
   while IFS= read -r line; do
     number=$((number + 1))
     case "$line" in
       '' | '#'*) ;;
-      'promise '*) promised+=("${line%%:*}") ;;
+      'promise '* | 'delivery: '*)
+        [[ -z "$untested" ]] || fail "promises.txt:$number: no test of: $untested"
+        untested="$line"
+        [[ "$line" != 'promise '* ]] || promised+=("${line%%:*}")
+        ;;
       '  '*': '*)
         file="${line#  }"
         file="${file%%: *}"
@@ -123,11 +127,24 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
           unit/*.cpp) grep -qF -- "\"$title\"" "$REPOSITORY/tests/$file" ;;
           *) false ;;
         esac || fail "promises.txt:$number: no such test: $file: $title"
+        untested=""
         ;;
       *) fail "promises.txt:$number: what is this: $line" ;;
     esac
   done <"$REPOSITORY/tests/promises.txt"
+  [[ -z "$untested" ]] || fail "promises.txt: no test of: $untested"
   assert_equal "${promised[*]}" "promise 1 promise 2 promise 3 promise 4 promise 5 promise 6 promise 7 promise 8 promise 9"
+}
+
+@test "docs: every sentence of DELIVERY stands in promises.txt, and no other" {
+  needs_mandoc
+  mandoc -T ascii -O width=1000 "$REPOSITORY/man/p2pchat.1" | col -b |
+    sed -n '/^DELIVERY$/,/^BACKUP$/p' | sed '1d;$d' | tr '\t' ' ' | squeezed |
+    sed 's/\. /.\n/g' >"$FOLDER/page"
+  (($(wc -l <"$FOLDER/page") > 20))
+  sed -n 's/^delivery: //p' "$REPOSITORY/tests/promises.txt" >"$FOLDER/promised"
+  # squeezed ends no line.
+  diff <(cat "$FOLDER/page" && echo) "$FOLDER/promised" >&2 || fail "(< the page, > promises.txt)"
 }
 
 @test "docs: titles begin with what they are about, and none is there twice" {
