@@ -252,14 +252,7 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
       result.message = messages.insert(
           {key, hash, letter.body, now, letter.exp, MessageState::queued, {}, 0, 0});
     }
-    QueueTable(sender.database)
-        .put({result.message,
-              peer.identity,
-              letter.exp > now ? letter.exp - now : 1,
-              0,
-              0,
-              false,
-              {}});
+    QueueTable(sender.database).put({result.message, peer.identity, 0, 0, false, {}});
   } catch (const Error& error) {
     if (error.status() == Status::system) throw;
     const bool refused = error.status() == Status::data;
@@ -463,9 +456,8 @@ int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds>
       entry.settled =
           Sent{item.peer, state_text(MessageState::failed), {}, expired_unknown(letter, item.peer)};
     } else {
-      const std::uint64_t life = item.message.entry.life;
-      messages.queue_again(entry.message, row->body, unix_now() + life);
-      table_.put({entry.message, entry.peer, life, 0, 0, false, {}});
+      messages.queue_again(entry.message, row->body, unix_now() + kLetterLifeSeconds);
+      table_.put({entry.message, entry.peer, 0, 0, false, {}});
     }
     transaction.commit();
     renewed.push_back(std::move(entry));

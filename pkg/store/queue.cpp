@@ -8,7 +8,7 @@ namespace p2pchat {
 namespace {
 
 constexpr const char* kSelect =
-    "SELECT queue.message, queue.peer, queue.life, queue.attempts, queue.next, queue.failed, "
+    "SELECT queue.message, queue.peer, queue.attempts, queue.next, queue.failed, "
     "queue.why, messages.iss, messages.jti, messages.time, messages.exp, messages.state, "
     "coalesce(length(messages.body), 0) "
     "FROM queue CROSS JOIN messages ON messages.id = queue.message ";
@@ -21,17 +21,16 @@ QueuedMessage read(SQLite::Statement& query) {
   QueuedMessage row;
   row.entry.message = query.getColumn(0).getInt64();
   row.entry.peer = query.getColumn(1).getString();
-  row.entry.life = number(query, 2);
-  row.entry.attempts = number(query, 3);
-  row.entry.next = number(query, 4);
-  row.entry.failed = query.getColumn(5).getInt() != 0;
-  row.entry.why = query.getColumn(6).getString();
-  row.iss = query.getColumn(7).getString();
-  row.jti = query.getColumn(8).getString();
-  row.time = number(query, 9);
-  row.exp = number(query, 10);
-  row.state = read_state(query.getColumn(11).getString());
-  row.bytes = number(query, 12);
+  row.entry.attempts = number(query, 2);
+  row.entry.next = number(query, 3);
+  row.entry.failed = query.getColumn(4).getInt() != 0;
+  row.entry.why = query.getColumn(5).getString();
+  row.iss = query.getColumn(6).getString();
+  row.jti = query.getColumn(7).getString();
+  row.time = number(query, 8);
+  row.exp = number(query, 9);
+  row.state = read_state(query.getColumn(10).getString());
+  row.bytes = number(query, 11);
   return row;
 }
 
@@ -47,15 +46,14 @@ void QueueTable::put(const QueueEntry& entry) {
   database_.guarded([&] {
     SQLite::Statement query(
         database_.sqlite(),
-        "INSERT OR REPLACE INTO queue (message, peer, life, attempts, next, failed, why) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)");
+        "INSERT OR REPLACE INTO queue (message, peer, attempts, next, failed, why) "
+        "VALUES (?, ?, ?, ?, ?, ?)");
     query.bind(1, entry.message);
     query.bind(2, entry.peer);
-    query.bind(3, to_sql(entry.life));
-    query.bind(4, to_sql(entry.attempts));
-    query.bind(5, to_sql(entry.next));
-    query.bind(6, entry.failed ? 1 : 0);
-    query.bind(7, entry.why);
+    query.bind(3, to_sql(entry.attempts));
+    query.bind(4, to_sql(entry.next));
+    query.bind(5, entry.failed ? 1 : 0);
+    query.bind(6, entry.why);
     query.exec();
   });
 }

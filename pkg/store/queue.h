@@ -15,7 +15,6 @@ namespace p2pchat {
 struct QueueEntry {
   std::int64_t message = 0;    // its row
   std::string peer;            // IK of the receiver
-  std::uint64_t life = 0;      // seconds for which it is tried
   std::uint64_t attempts = 0;  // made by the queue
   std::uint64_t next = 0;      // not tried before, seconds since 1970
   bool failed = false;         // given up

@@ -98,7 +98,6 @@ inline constexpr std::array kMigrations = {
       CREATE TABLE queue (
         message  INTEGER PRIMARY KEY REFERENCES messages (id),
         peer     TEXT NOT NULL,                        -- aud of the message
-        life     INTEGER NOT NULL,                     -- for so many seconds it is tried
         attempts INTEGER NOT NULL,                     -- made by the queue
         next     INTEGER NOT NULL,                     -- not tried before
         failed   INTEGER NOT NULL CHECK (failed IN (0, 1)),  -- given up

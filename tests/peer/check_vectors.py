@@ -58,8 +58,9 @@ class Vectors:
         node = Silent.__new__(Silent)
         node.folder, node.identity = folder, self.key(f"{name}-identity")
         node.state = {"identity": node.identity.export(as_dict=True), "peers": dict(peers), "ids": {},
-                      "purged": {str(purged // (30 * 86400)): purged}, "keys": [{"key": self.key(f"{key}-encryption").export(as_dict=True),
-                                                  "statement": self.statements[key]} for key in keys]}
+                      "purged": {str(purged // (30 * 86400)): purged},
+                      "keys": [{"key": self.key(f"{key}-encryption").export(as_dict=True),
+                                "statement": self.statements[key]} for key in keys]}
         node.ik, node.peers = node.identity.thumbprint(), node.state["peers"]
         return node
 
