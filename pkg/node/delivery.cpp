@@ -169,7 +169,9 @@ class Delivery {
     WriteTransaction transaction(database_);
     QueueTable queue(database_);
     const auto present = messages_.get(*record_);
-    if (state == MessageState::untaken && queue.find(*record_)) state = MessageState::queued;
+    const auto entry = queue.find(*record_);
+    const bool waits = entry && !entry->entry.failed;
+    if (state == MessageState::untaken && waits) state = MessageState::queued;
     if (state == MessageState::acked) queue.remove(*record_);
     const bool was_acked = present && present->state == MessageState::acked;
     const bool says_more =
