@@ -150,3 +150,23 @@ assert_written() {
   stop_listen
   assert_stream "$FOLDER/bob.out" one
 }
+
+@test "backup: what waited then in the queue is sent again under its id, which the peer recognises" {
+  start_listen bob -k
+  p2pchat register bob "127.0.0.1:$PORT" >/dev/null 2>&1
+  bob peers accept "$(fingerprint .p2pchat)" --as alice >/dev/null 2>&1 || true
+  stop_listen
+  expect 75 p2pchat send --queue -m later bob
+  make_backup
+  start bob listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  expect 0 p2pchat queue flush --now
+  restore
+  expect 0 p2pchat queue list
+  assert_contains "$stdout" " queued "
+  expect 0 p2pchat queue flush --now
+  expect 0 p2pchat queue list
+  assert_stdout
+  stop_listen
+  assert_stream "$FOLDER/bob.out" later
+}
