@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "node/contact.h"
 #include "node/inbox.h"
 #include "node/outcome.h"
 #include "protocol/claims.h"
@@ -113,7 +112,7 @@ class Delivery {
   std::string the_id() const { return "the id " + in_quotes(letter_.id_text); }
 
   Line connected() {
-    Line line = connect(Contact::of(peer_), deadline_, sender_.interrupt);
+    Line line = sender_.connector(Contact::of(peer_), deadline_, sender_.interrupt);
     address_ = line.address();
     return line;
   }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "node/contact.h"
 #include "node/identity.h"
 #include "store/peers.h"
 
@@ -21,12 +23,17 @@ struct Letter {
   std::string id_text;  // the id as our user knows it, for messages
 };
 
+// How a peer is reached: promises what connect() of node/contact.h does.
+using Connector =
+    std::function<Line(const Contact& contact, const Deadline& deadline, int interrupt)>;
+
 // With what it is sent.
 struct Sender {
   const Identity& identity;
   Database& database;
   std::uint64_t log_keep_seconds = 0;
   int interrupt = -1;  // ends it when it becomes readable; nothing is read from it
+  Connector connector = connect;
 };
 
 struct Delivered {

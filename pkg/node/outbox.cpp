@@ -47,7 +47,7 @@ class Round {
   void help(const Home& home, const Sender& own) {
     try {
       Database database = home.open_state(Durability::full);
-      work({own.identity, database, own.log_keep_seconds, own.interrupt});
+      work({own.identity, database, own.log_keep_seconds, own.interrupt, own.connector});
     } catch (...) {  // a thread's outermost edge: the others take its share
     }
   }
