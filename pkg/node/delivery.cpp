@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <new>
 
 #include "base/clock.h"
@@ -97,16 +98,28 @@ class Delivery {
     return known;
   }
 
-  // The peer forgets an id a day after the last expiry that it has seen of it: from then on a
-  // repetition could be delivered twice, so none is sent any more.
+  // The peer forgets an id a day after it has expired: from then on a repetition could be delivered
+  // twice, so none is sent any more.
   std::optional<Delivered> earlier_delivery() {
     hash_ = content_hash(RequestType::message, peer_.identity, letter_.body);
     const auto known = look_up();
+    exp_ = expiry(known);
     if (!known || known->exp > unix_now()) return std::nullopt;
     if (known->state == MessageState::acked) return Delivered{known->reply, known->rc};
     if (known->state != MessageState::unknown) return std::nullopt;
     throw Error(Status::data, the_id() + " has expired: whether " + in_quotes(peer_.name) +
                                   " has the message can no longer be found out");
+  }
+
+  // All attempts of an id expire when the first one does. So the peer's clock, or the mark of what
+  // it has forgotten, refuses every other with it, whenever it comes and whatever clocks show.
+  // Anew only once the first has expired and was not taken, and where our clock was so far ahead
+  // that no peer would take it now.
+  static std::uint64_t expiry(const std::optional<MessageRow>& known) {
+    const std::uint64_t now = unix_now();
+    const std::uint64_t latest = now + kMaxRequestDays * kSecondsPerDay;
+    if (known && known->exp > now && known->exp <= latest) return known->exp;
+    return now + kMessageLifeDays * kSecondsPerDay;
   }
 
   std::string the_id() const { return "the id " + in_quotes(letter_.id_text); }
@@ -143,17 +156,19 @@ class Delivery {
   }
 
   // On disk before the first byte leaves, with the outcome that is true if we die now.
-  void record(const Draft& draft) {
+  void record() {
     database_.set_patience(deadline_.remaining());
     database_.set_durability(Durability::full);
     WriteTransaction transaction(database_);
-    // Somebody may have begun to send the same since we looked.
-    if (look_up()) {
-      messages_.extend(*record_, draft.exp);
+    const bool was_known = record_.has_value();
+    if (const auto known = look_up()) {
+      // Somebody has begun to send the same since we looked.
+      if (!was_known) exp_ = known->exp;
+      messages_.set_expiry(*record_, exp_);
       if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
     } else {
       record_ = messages_.insert(
-          {key(), hash_, letter_.body, draft.iat, draft.exp, MessageState::unknown, {}, 0, 0});
+          {key(), hash_, letter_.body, unix_now(), exp_, MessageState::unknown, {}, 0, 0});
     }
     transaction.commit();
     if (before_ != MessageState::acked) set_state(MessageState::unknown);
@@ -178,14 +193,18 @@ class Delivery {
     if (handed_out) database_.scrub_log();
   }
 
-  Reply attempt(bool second) {
+  SealedRequest seal() const {
     Draft draft;
-    draft.iat = unix_now();
-    draft.exp = draft.iat + kMessageLifeDays * kSecondsPerDay;
+    draft.iat = std::min(unix_now(), exp_ - 1);
+    draft.exp = exp_;
     draft.jti = letter_.id;
     draft.body = letter_.body;
-    const SealedRequest sealed = seal_request(draft, identity_.key, identity_.id, statement_);
-    const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed, draft);
+    return seal_request(draft, identity_.key, identity_.id, statement_);
+  }
+
+  Reply attempt(bool second) {
+    SealedRequest sealed = seal();
+    const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed);
     switch (end.end) {
       case ExchangeEnd::answered:
       case ExchangeEnd::implausible:
@@ -201,9 +220,11 @@ class Delivery {
     }
   }
 
-  Exchanged ask_recorded(const SealedRequest& sealed, const Draft& draft) {
+  Exchanged ask_recorded(SealedRequest& sealed) {
     const Line line = connected();
-    record(draft);
+    const std::uint64_t sealed_until = exp_;
+    record();
+    if (exp_ != sealed_until) sealed = seal();
     return ask(line, sealed.frame, deadline_, sender_.interrupt);
   }
 
@@ -270,6 +291,7 @@ class Delivery {
   PeerRow peer_;
   KeyStatement statement_;
   std::string hash_;
+  std::uint64_t exp_ = 0;  // of the id
   std::string address_;
   std::optional<std::int64_t> record_;
   std::optional<MessageState> before_;  // what the record said before this run, if there was one

@@ -152,6 +152,15 @@ void Messages::extend(std::int64_t id, std::uint64_t exp) {
   });
 }
 
+void Messages::set_expiry(std::int64_t id, std::uint64_t exp) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(), "UPDATE messages SET exp = ? WHERE id = ?");
+    query.bind(1, to_sql(exp));
+    query.bind(2, id);
+    query.exec();
+  });
+}
+
 void Messages::set_state(std::int64_t id, MessageState state) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(), "UPDATE messages SET state = ? WHERE id = ?");

@@ -62,6 +62,7 @@ class Messages {
   std::int64_t insert(const MessageRow& row);
   // The stored expiry becomes the larger of both.
   void extend(std::int64_t id, std::uint64_t exp);
+  void set_expiry(std::int64_t id, std::uint64_t exp);
   void set_state(std::int64_t id, MessageState state);
   void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
   // Deletes the body, and of a sent message the reply too; keeps the row.

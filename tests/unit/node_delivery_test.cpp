@@ -337,6 +337,31 @@ TEST_CASE_METHOD(Fixture, "delivery: an id never carries a second body") {
   CHECK(bob.requests().size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "delivery: all attempts of an id expire when the first one does") {
+  const bool acked = GENERATE(false, true);
+  ScriptedPeer bob([&](const Incoming& incoming) -> std::optional<std::string> {
+    if (!acked) return std::nullopt;
+    return ack_of_bob(incoming.frame, AckStatus::ok);
+  });
+  const std::uint64_t began = unix_now();
+  for (const std::uint64_t days : {0, 3, 6}) {
+    freeze_unix_clock(began + days * kSecondsPerDay);
+    sent = sent_to(bob.address(), "hello", kPatience);
+    CHECK(sent.delivered.has_value() == acked);
+  }
+  freeze_unix_clock(std::nullopt);
+  bob.end();
+  std::vector<std::uint64_t> expiries;
+  for (const std::string& frame : bob.requests()) {
+    const Result<Request> request = open_as_bob(frame);
+    REQUIRE(request);
+    expiries.push_back(request->exp);
+  }
+  const std::uint64_t first = began + 7 * kSecondsPerDay;
+  CHECK(expiries == std::vector<std::uint64_t>{first, first, first});
+  CHECK(record()->exp == first);
+}
+
 TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more") {
   const auto expired = [&](MessageState state) {
     messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
@@ -369,6 +394,19 @@ TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more
     expired(MessageState::untaken);
     CHECK_NOTHROW(send(bob));
   }
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: an id of a time when our clock was ahead expires like others") {
+  const std::uint64_t before = unix_now();
+  freeze_unix_clock(before + 365 * kSecondsPerDay);
+  ScriptedPeer ahead(acking(AckStatus::skew));
+  CHECK(error_from([&] { send(ahead); }).status() == Status::try_later);
+  freeze_unix_clock(std::nullopt);
+  ScriptedPeer bob(acking(AckStatus::ok));
+  CHECK_NOTHROW(send(bob));
+  CHECK(record()->exp >= before + 7 * kSecondsPerDay);
+  CHECK(record()->exp < before + 8 * kSecondsPerDay);
 }
 
 TEST_CASE_METHOD(Fixture,
