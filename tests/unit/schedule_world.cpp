@@ -35,8 +35,22 @@ std::string name_of(Who who) {
   return who == Who::alice ? "alice" : "bob";
 }
 
-void stop_writing(Database& database, bool stop) {
-  database.sqlite().exec(stop ? "PRAGMA query_only = ON" : "PRAGMA query_only = OFF");
+void fill_disk(Database& database, bool full) {
+  database.sqlite().exec(full ? "PRAGMA query_only = ON" : "PRAGMA query_only = OFF");
+}
+
+// What a crash prevents, whoever would do it.
+constexpr std::array kWrites = {"INSERT ON messages", "UPDATE ON messages", "UPDATE ON peers",
+                                "INSERT ON queue",    "UPDATE ON queue",    "DELETE ON queue"};
+
+void prevent_writes(Database& database, bool prevent) {
+  for (std::size_t i = 0; i < kWrites.size(); ++i) {
+    const std::string name = "crash_" + std::to_string(i);
+    database.sqlite().exec("DROP TRIGGER IF EXISTS " + name);
+    if (!prevent) continue;
+    database.sqlite().exec("CREATE TRIGGER " + name + " BEFORE " + kWrites[i] +
+                           " BEGIN SELECT RAISE(ABORT, 'crashed'); END");
+  }
 }
 
 }  // namespace
@@ -50,6 +64,7 @@ std::size_t Dice::weighted(const std::vector<unsigned>& weights) {
 
 Node::Node(Who who_is, std::uint64_t log_keep) : who(who_is), log_keep_seconds(log_keep) {
   write_file(home.home().identity_file(), identity_of(who).pem().view());
+  write_file(home / "config", "[log]\nkeep = " + std::to_string(log_keep) + "\n");
 }
 
 Node::Run::Run(const Home& home, bool forget_bodies)
@@ -211,7 +226,7 @@ std::optional<std::string> World::answer(Node& to, const std::string& frame, Cra
   if (!opened.request) return opened.reply;
   Verdict verdict;
   try {
-    if (crash == Crash::disk_full) stop_writing(to.run->in, true);
+    if (crash == Crash::disk_full) fill_disk(to.run->in, true);
     WriteTransaction transaction(to.run->in);
     verdict = responder.decide(to.run->in, *opened.request, {"192.0.2.1", "192.0.2.1"});
     if (crash == Crash::receiver_before) throw Killed();
@@ -225,7 +240,7 @@ std::optional<std::string> World::answer(Node& to, const std::string& frame, Cra
     if (crash != Crash::disk_full) broken(std::string("cannot decide: ") + error.what());
     verdict = {AckStatus::busy, {}};
   }
-  stop_writing(to.run->in, false);
+  fill_disk(to.run->in, false);
   if (crash == Crash::receiver_after) {
     ++counts_["crashes"];
     restart(to);
@@ -292,12 +307,20 @@ Sending& World::begin(Node& from, bool in_line) {
   return messages_.emplace(sending.id, std::move(sending)).first->second;
 }
 
+std::optional<MessageRow> World::recorded(const Sending& sending) {
+  Node& from = node(sending.from);
+  return Messages(from.run->out)
+      .find({Direction::out, id_of(from.who), id_of(other(from).who), sending.id});
+}
+
+Connector World::connector_of(Node& from) {
+  return [this, &from](const Contact&, const Deadline&, int) { return connect(from); };
+}
+
 void World::send(Sending& sending) {
   Node& from = node(sending.from);
   act_as(from);
-  const MessageKey key{Direction::out, id_of(from.who), id_of(other(from).who), sending.id};
-  Messages messages(from.run->out);
-  const auto known = messages.find(key);
+  const auto known = recorded(sending);
   if (!known && sending.exp != 0) {
     if (from.latest <= sending.exp + kSecondsPerDay) broken("forgotten early: " + sending.id);
     sending.over = true;  // nobody can tell any more
@@ -309,16 +332,16 @@ void World::send(Sending& sending) {
   attempt_ = {};
   attempt_.smooth = nothing_in_the_way(from, sending);
   const bool was_acked = known && known->state == MessageState::acked;
-  const Sent sent = deliver({sending.body, sending.id, sending.id}, name_of(other(from).who),
-                            {from.run->identity, from.run->out, from.log_keep_seconds, -1,
-                             [&](const Contact&, const Deadline&, int) { return connect(from); }},
-                            Deadline(kPatience));
+  const Sent sent =
+      deliver({sending.body, sending.id, sending.id}, name_of(other(from).who),
+              {from.run->identity, from.run->out, from.log_keep_seconds, -1, connector_of(from)},
+              Deadline(kPatience));
   join();
   act_as(from);
   ++counts_["attempts"];
   const bool crashed = from.crashed;
   if (crashed) restart(from);  // whatever it would have said, nobody has seen it
-  const auto row = Messages(from.run->out).find(key);
+  const auto row = recorded(sending);
   if (row) note_expiry(sending, row->exp, known);
   if (crashed) return;
   happens("  " + sent.state + (sent.error ? std::string(": ") + sent.error->what() : ""));
@@ -385,13 +408,69 @@ bool World::is_refused_by_mark(Node& from, const Sending& sending) {
   return true;
 }
 
-void World::advance_line(Node& from) {
-  while (!from.line.empty()) {
-    Sending& sending = messages_.at(from.line.front());
-    send(sending);
-    if (!sending.acked && !sending.over) return;
-    from.line.pop_front();
+void World::enqueue(Node& from) {
+  Sending& sending = begin(from, true);
+  act_as(from);
+  const Letter letter{sending.body, sending.id, sending.id, now_of(from) + kLetterLifeSeconds};
+  const auto queued =
+      p2pchat::enqueue(letter, {name_of(other(from).who)},
+                       {from.run->identity, from.run->out, from.log_keep_seconds, -1});
+  if (queued.front().settled) {  // nobody of that name
+    sending.over = true;
+    return;
   }
+  sending.exp = letter.exp;
+  from.line.push_back(sending.id);
+}
+
+void World::flush(Node& from) {
+  act_as(from);
+  happens("flush of " + name_of(from.who) + " at " + std::to_string(now_of(from)));
+  const Config config = Config::load(from.home.home());
+  std::optional<MessageRow> before;
+  const auto expect_next = [&] {
+    attempt_ = {};
+    if (from.line.empty()) return;
+    const Sending& next = messages_.at(from.line.front());
+    attempt_.smooth = nothing_in_the_way(from, next);
+    before = recorded(next);
+  };
+  expect_next();
+  FlushOptions options;
+  options.now = calm_ || dice_.percent(80);
+  try {
+    Queue(from.home.home(), config, connector_of(from))
+        .flush(options, [&](const QueueEvent& event) {
+          join();
+          if (!from.crashed) flushed(from, event, before);
+          expect_next();
+        });
+  } catch (const Error& error) {
+    if (!from.crashed) broken(std::string("flush: ") + error.what());
+  }
+  join();
+  act_as(from);
+  ++counts_["flushes"];
+  if (from.crashed) restart(from);
+}
+
+void World::flushed(Node& from, const QueueEvent& event, const std::optional<MessageRow>& before) {
+  Sending& sending = messages_.at(event.id);
+  happens("  queued " + event.id + ": " + event.sent.state +
+          (event.sent.error ? std::string(": ") + event.sent.error->what() : ""));
+  const auto at = std::find(from.line.begin(), from.line.end(), event.id);
+  if (at == from.line.end()) return broken("not in the queue: " + event.id);
+  if (event.fate == QueueFate::failed) {
+    if (sending.exp > now_of(from)) broken("given up early: " + event.id);
+    sending.over = true;
+    from.line.erase(at);
+    ++counts_["expired in the queue"];
+    return;
+  }
+  if (at != from.line.begin()) broken("not the first in the queue: " + event.id);
+  if (const auto row = recorded(sending)) note_expiry(sending, row->exp, before);
+  judge(sending, event.sent, false);
+  if (sending.acked) from.line.pop_front();
 }
 
 void World::retry(Node& from) {
@@ -414,8 +493,7 @@ void World::send_other_body(Node& from) {
   if (from.done.empty()) return;
   Sending& sending = messages_.at(from.done.back());
   act_as(from);
-  const MessageKey key{Direction::out, id_of(from.who), id_of(other(from).who), sending.id};
-  if (!Messages(from.run->out).find(key)) return;
+  if (!recorded(sending)) return;
   if (from.knows != Node::Knows::trusted) return;
   bool connected = false;
   const Sent sent = deliver({sending.body + "!", sending.id, sending.id}, name_of(other(from).who),
@@ -495,7 +573,7 @@ void World::check_printed(Node& whose, const std::string& text, bool crashed_aft
 
 // From here on it does nothing that lasts.
 void World::crash(Node& whose) {
-  stop_writing(whose.run->out, true);
+  prevent_writes(whose.run->in, true);
   whose.crashed = true;
   ++counts_["crashes"];
 }
@@ -504,6 +582,7 @@ void World::restart(Node& whose) {
   act_as(whose);
   whose.run.reset();
   whose.run = std::make_unique<Node::Run>(whose.home.home(), whose.log_keep_seconds == 0);
+  if (whose.crashed) prevent_writes(whose.run->in, false);
   whose.crashed = false;
   clean(whose);
   ++counts_["starts"];
@@ -623,9 +702,9 @@ void World::step() {
       return;
     }
     case 1:
-      return one.line.push_back(begin(one, true).id);
+      return enqueue(one);
     case 2:
-      return advance_line(one);
+      return flush(one);
     case 3:
       return retry(one);
     case 4:
@@ -663,8 +742,10 @@ void World::settle() {
   set_clocks_right();
   for (Node* one : {&alice_, &bob_}) mend(*one);
   for (Node* one : {&alice_, &bob_}) {
-    for (const std::string& id : one->line) one->retries.push_back(id);
-    one->line.clear();
+    flush(*one);
+    for (const std::string& id : one->line) {
+      if (!is_refused_by_mark(*one, messages_.at(id))) broken("left in the queue: " + id);
+    }
     for (const std::string& id : one->retries) {
       Sending& sending = messages_.at(id);
       if (sending.acked || sending.over) continue;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "node/delivery.h"
+#include "node/queue.h"
 #include "node/responder.h"
 #include "store/messages.h"
 #include "test_home.h"
@@ -41,8 +42,8 @@ struct Sending {
   Who from = Who::alice;
   std::string id;
   std::string body;
-  bool in_line = false;     // sent only when those before it in the line are done with
-  std::uint64_t place = 0;  // in the line
+  bool in_line = false;     // in the queue: not before those that were there before it
+  std::uint64_t place = 0;  // in the queue
   bool acked = false;       // its sender has seen an acknowledgement
   bool over = false;        // its sender has been told that it is not sent any more
   std::uint64_t exp = 0;    // as its sender has recorded it; 0: nothing is recorded
@@ -78,7 +79,7 @@ struct Node {
   bool crashed = false;
   std::unique_ptr<Run> run;
 
-  std::deque<std::string> line;      // ids, to be sent in this order
+  std::deque<std::string> line;      // ids in the queue, to be sent in this order
   std::vector<std::string> retries;  // ids, to be sent in any order
   std::vector<std::string> done;     // ids that were acknowledged
   std::deque<std::string> to_print;  // ids that were received, in the order of their commits
@@ -161,12 +162,16 @@ class World {
 
   // The users.
   Sending& begin(Node& from, bool in_line);
+  Connector connector_of(Node& from);
   void send(Sending& sending);
   void note_expiry(Sending& sending, std::uint64_t exp, const std::optional<MessageRow>& before);
   void judge(Sending& sending, const Sent& sent, bool was_acked);
   bool nothing_in_the_way(Node& from, const Sending& sending);
   bool is_refused_by_mark(Node& from, const Sending& sending);
-  void advance_line(Node& from);
+  std::optional<MessageRow> recorded(const Sending& sending);
+  void enqueue(Node& from);
+  void flush(Node& from);
+  void flushed(Node& from, const QueueEvent& event, const std::optional<MessageRow>& before);
   void retry(Node& from);
   void send_again(Node& from);
   void send_other_body(Node& from);
