@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "node/contact.h"
 #include "node/inbox.h"
 #include "node/outcome.h"
 #include "protocol/claims.h"
@@ -89,24 +88,16 @@ class Delivery {
     }
     record_ = known->id;
     before_ = known->state;
-    if (may_be_there()) exp_ = std::min(exp_, known->exp);
     set_state(known->state);
     return known;
   }
 
-  // By an attempt before this one.
-  bool may_be_there() const {
-    return before_ == MessageState::acked || before_ == MessageState::unknown;
-  }
-
-  // The peer forgets an id some time after its expiry: from then on a repetition could be delivered
-  // twice, so none is sent any more. Nor does one expire later than the message that it repeats: a
-  // peer whose clock has run ahead of ours has forgotten the id before, and refuses what expires no
-  // later than what it has forgotten.
+  // The peer forgets an id a day after it has expired: from then on a repetition could be delivered
+  // twice, so none is sent any more.
   std::optional<Delivered> earlier_delivery() {
     hash_ = content_hash(RequestType::message, peer_.identity, letter_.body);
-    exp_ = expiry_at(unix_now());
     const auto known = look_up();
+    exp_ = expiry_of(known, letter_.exp);
     if (!known || known->exp > unix_now()) return std::nullopt;
     if (known->state == MessageState::acked) return Delivered{known->reply, known->rc};
     if (known->state != MessageState::unknown) return std::nullopt;
@@ -114,7 +105,7 @@ class Delivery {
   }
 
   Line connected() {
-    Line line = connect(Contact::of(peer_), deadline_, sender_.interrupt);
+    Line line = sender_.connector(Contact::of(peer_), deadline_, sender_.interrupt);
     address_ = line.address();
     return line;
   }
@@ -145,17 +136,19 @@ class Delivery {
   }
 
   // On disk before the first byte leaves, with the outcome that is true if we die now.
-  void record(const Draft& draft) {
+  void record() {
     database_.set_patience(deadline_.remaining());
     database_.set_durability(Durability::full);
     WriteTransaction transaction(database_);
-    // Somebody may have begun to send the same since we looked.
-    if (look_up()) {
+    const bool was_known = record_.has_value();
+    if (const auto known = look_up()) {
+      // Somebody has begun to send the same since we looked.
+      if (!was_known) exp_ = known->exp;
       messages_.set_expiry(*record_, exp_);
       if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
     } else {
       record_ = messages_.insert(
-          {key(), hash_, letter_.body, draft.iat, draft.exp, MessageState::unknown, {}, 0, 0});
+          {key(), hash_, letter_.body, unix_now(), exp_, MessageState::unknown, {}, 0, 0});
     }
     transaction.commit();
     if (before_ != MessageState::acked) set_state(MessageState::unknown);
@@ -186,20 +179,18 @@ class Delivery {
     if (handed_out) database_.scrub_log();
   }
 
-  // Not beyond what a peer takes, where our clock was once ahead of now.
-  std::uint64_t expiry_at(std::uint64_t iat) const {
-    if (letter_.exp == 0) return iat + kLetterLifeSeconds;
-    return std::clamp(letter_.exp, iat + 1, iat + kMostLifeSeconds);
+  SealedRequest seal() const {
+    Draft draft;
+    draft.iat = std::min(unix_now(), exp_ - 1);
+    draft.exp = exp_;
+    draft.jti = letter_.id;
+    draft.body = letter_.body;
+    return seal_request(draft, identity_.key, identity_.id, statement_);
   }
 
   Reply attempt(bool second) {
-    Draft draft;
-    draft.exp = exp_;
-    draft.iat = std::min(unix_now(), exp_ - 1);
-    draft.jti = letter_.id;
-    draft.body = letter_.body;
-    const SealedRequest sealed = seal_request(draft, identity_.key, identity_.id, statement_);
-    const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed, draft);
+    SealedRequest sealed = seal();
+    const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed);
     switch (end.end) {
       case ExchangeEnd::answered:
       case ExchangeEnd::implausible:
@@ -215,9 +206,11 @@ class Delivery {
     }
   }
 
-  Exchanged ask_recorded(const SealedRequest& sealed, const Draft& draft) {
+  Exchanged ask_recorded(SealedRequest& sealed) {
     const Line line = connected();
-    record(draft);
+    const std::uint64_t sealed_until = exp_;
+    record();
+    if (exp_ != sealed_until) sealed = seal();
     return ask(line, sealed.frame, deadline_, sender_.interrupt);
   }
 
@@ -285,13 +278,21 @@ class Delivery {
   PeerRow peer_;
   KeyStatement statement_;
   std::string hash_;
-  std::uint64_t exp_ = 0;  // of every attempt
+  std::uint64_t exp_ = 0;  // of the id
   std::string address_;
   std::optional<std::int64_t> record_;
   std::optional<MessageState> before_;  // what the record said before this run, if there was one
 };
 
 }  // namespace
+
+std::uint64_t expiry_of(const std::optional<MessageRow>& known, std::uint64_t wished) {
+  const std::uint64_t now = unix_now();
+  const std::uint64_t latest = now + kMostLifeSeconds;
+  if (known && known->exp > now && known->exp <= latest) return known->exp;
+  if (wished == 0) return now + kLetterLifeSeconds;
+  return std::clamp(wished, now + 1, latest);
+}
 
 bool is_interrupted(const Sender& sender) {
   pollfd polled{sender.interrupt, POLLIN, 0};

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "node/contact.h"
 #include "node/identity.h"
 #include "protocol/claims.h"
+#include "store/messages.h"
 #include "store/peers.h"
 
 namespace p2pchat {
@@ -22,10 +25,14 @@ struct Letter {
   std::string body;     // at most kMaxLetterBytes
   std::string id;       // 22 characters
   std::string id_text;  // the id as our user knows it, for messages
-  // Until then it may be delivered, seconds since 1970; 0: for kLetterLifeSeconds. No
-  // longer than under an earlier attempt that may have been stored.
+  // Until then it may be delivered, seconds since 1970, unless its id expires at another time
+  // already; 0: for kLetterLifeSeconds.
   std::uint64_t exp = 0;
 };
+
+// How a peer is reached: promises what connect() of node/contact.h does.
+using Connector =
+    std::function<Line(const Contact& contact, const Deadline& deadline, int interrupt)>;
 
 // With what it is sent.
 struct Sender {
@@ -33,12 +40,19 @@ struct Sender {
   Database& database;
   std::uint64_t log_keep_seconds = 0;
   int interrupt = -1;  // ends it when it becomes readable; nothing is read from it
+  Connector connector = connect;
 };
 
 struct Delivered {
   std::string reply;  // the body of the ack
   unsigned rc = 0;    // the peer's handler's exit status, 0 without one
 };
+
+// When the attempts of an id expire: all of them when the first one does. So the peer's clock, or
+// the mark of what it has forgotten, refuses every other with it, whenever it comes and whatever
+// clocks show. At the wished time, or without one in kLetterLifeSeconds, if the id is new or has
+// expired, and where our clock was so far ahead that no peer would take it now.
+std::uint64_t expiry_of(const std::optional<MessageRow>& known, std::uint64_t wished);
 
 // Our user has ended it.
 bool is_interrupted(const Sender& sender);

@@ -247,7 +247,7 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
     }
     if (known) {
       result.message = known->id;
-      messages.queue_again(known->id, letter.body, letter.exp);
+      messages.queue_again(known->id, letter.body, expiry_of(known, letter.exp));
     } else {
       result.message = messages.insert(
           {key, hash, letter.body, now, letter.exp, MessageState::queued, {}, 0, 0});
@@ -335,9 +335,10 @@ Sent deliver_or_keep(const Home& home, const Letter& letter, const Enqueued& que
 
 // ---- the queue
 
-Queue::Queue(const Home& home, const Config& config)
+Queue::Queue(const Home& home, const Config& config, Connector connector)
     : home_(home),
       config_(config),
+      connector_(std::move(connector)),
       database_((home.require_identity(), home.open_state(Durability::full))),
       table_(database_) {
   drop_old_keys(home);
@@ -371,7 +372,8 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   raise_descriptor_limit();
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
-  const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor()};
+  const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor(),
+                   connector_};
 
   for (const QueuedMessage& message : table_.expired(unix_now())) {
     if (only && message.entry.peer != *only) continue;
@@ -443,7 +445,8 @@ int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds>
   const std::vector<QueueItem> items = with_id(id);
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
-  const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor()};
+  const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor(),
+                   connector_};
   Messages messages(database_);
   const Letter letter{{}, letter_id(id), id};
 
@@ -456,7 +459,7 @@ int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds>
       entry.settled =
           Sent{item.peer, state_text(MessageState::failed), {}, expired_unknown(letter, item.peer)};
     } else {
-      messages.queue_again(entry.message, row->body, unix_now() + kLetterLifeSeconds);
+      messages.queue_again(entry.message, row->body, expiry_of(row, 0));
       table_.put({entry.message, entry.peer, 0, 0, false, {}});
     }
     transaction.commit();

@@ -75,7 +75,7 @@ struct FlushEnd {
 class Queue {
  public:
   // Throws Error{config} when there is no identity.
-  Queue(const Home& home, const Config& config);
+  Queue(const Home& home, const Config& config, Connector connector = connect);
 
   // Oldest first.
   std::vector<QueueItem> list();
@@ -100,6 +100,7 @@ class Queue {
 
   const Home& home_;
   const Config& config_;
+  Connector connector_;
   Database database_;
   QueueTable table_;
 };

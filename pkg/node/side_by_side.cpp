@@ -19,7 +19,7 @@ void side_by_side(const Home& home, const Sender& own, std::size_t count,
   const auto help = [&] {
     try {
       Database database = home.open_state(Durability::full);
-      work({own.identity, database, own.log_keep_seconds, own.interrupt});
+      work({own.identity, database, own.log_keep_seconds, own.interrupt, own.connector});
     } catch (...) {  // a thread's outermost edge: the others take its share
     }
   };

@@ -66,8 +66,8 @@ class Messages {
   void set_expiry(std::int64_t id, std::uint64_t exp);
   void set_state(std::int64_t id, MessageState state);
   void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
-  // Gives a message of ours its body again, and another life; what may have been delivered stays
-  // unknown, and lives no longer than before.
+  // Gives a message of ours its body again, and an expiry; whether it was delivered is what it
+  // was, and is not asked where it is known.
   void queue_again(std::int64_t id, const std::string& body, std::uint64_t exp);
   // Deletes the body, and of a sent message the reply too; keeps the row.
   void forget_body(std::int64_t id);

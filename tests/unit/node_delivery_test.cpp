@@ -337,6 +337,31 @@ TEST_CASE_METHOD(Fixture, "delivery: an id never carries a second body") {
   CHECK(bob.requests().size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "delivery: all attempts of an id expire when the first one does") {
+  const bool acked = GENERATE(false, true);
+  ScriptedPeer bob([&](const Incoming& incoming) -> std::optional<std::string> {
+    if (!acked) return std::nullopt;
+    return ack_of_bob(incoming.frame, AckStatus::ok);
+  });
+  const std::uint64_t began = unix_now();
+  for (const std::uint64_t days : {0, 3, 6}) {
+    freeze_unix_clock(began + days * kSecondsPerDay);
+    sent = sent_to(bob.address(), "hello", kPatience);
+    CHECK(sent.delivered.has_value() == acked);
+  }
+  freeze_unix_clock(std::nullopt);
+  bob.end();
+  std::vector<std::uint64_t> expiries;
+  for (const std::string& frame : bob.requests()) {
+    const Result<Request> request = open_as_bob(frame);
+    REQUIRE(request);
+    expiries.push_back(request->exp);
+  }
+  const std::uint64_t first = began + 7 * kSecondsPerDay;
+  CHECK(expiries == std::vector<std::uint64_t>{first, first, first});
+  CHECK(record()->exp == first);
+}
+
 TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more") {
   const auto expired = [&](MessageState state) {
     messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
@@ -421,6 +446,24 @@ TEST_CASE_METHOD(Fixture,
     send(bob);
     CHECK(record()->exp == expires);
   }
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: an id of a time when our clock was ahead expires like others") {
+  const std::uint64_t now = unix_now();
+  messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
+                   content_hash(RequestType::message, id_of(Who::bob), "hello"),
+                   "hello",
+                   now + 365 * kSecondsPerDay,
+                   now + 372 * kSecondsPerDay,
+                   GENERATE(MessageState::untaken, MessageState::unknown),
+                   {},
+                   0,
+                   0});
+  ScriptedPeer bob(acking(AckStatus::ok));
+  CHECK_NOTHROW(send(bob));
+  CHECK(record()->exp >= now + 7 * kSecondsPerDay);
+  CHECK(record()->exp < now + 8 * kSecondsPerDay);
 }
 
 TEST_CASE_METHOD(Fixture,
