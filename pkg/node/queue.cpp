@@ -277,7 +277,8 @@ Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const Sender& sender,
     sent.later = true;
     return sent;
   };
-  if (!queue.wait_for_turn(message, deadline) && queue.is_waiting(message)) {
+  if (!queue.wait_for_turn(message, deadline)) {
+    if (!queue.is_waiting(message)) return queue.outcome_of(message);
     return waiting("another process delivers to " + in_quotes(queue.name()));
   }
   for (auto first = queue.first(); first && first->entry.message <= message;
