@@ -134,8 +134,11 @@ class PeerQueue {
     });
   }
 
-  void give_up(std::int64_t message, const std::string& why) {
+  // False when it did not wait any more.
+  bool give_up(std::int64_t message, const std::string& why) {
+    bool waited = false;
     change(message, [&](QueueEntry& entry) {
+      waited = !entry.failed;
       entry.failed = true;
       entry.why = why;
       const auto row = messages_.get(message);
@@ -143,13 +146,15 @@ class PeerQueue {
         messages_.set_state(message, MessageState::failed);
       }
     });
+    return waited;
   }
 
-  // It has had its time.
-  QueueEvent expire(const QueuedMessage& message) {
+  // It has had its time. Nothing when somebody else has dealt with it meanwhile.
+  std::optional<QueueEvent> expire(const QueuedMessage& message) {
     const Error error = expired(message);
-    give_up(message.entry.message, error.what());
-    return {message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
+    if (!give_up(message.entry.message, error.what())) return std::nullopt;
+    return QueueEvent{message.jti, QueueFate::failed,
+                      {name_, state_text(MessageState::failed), {}, error}};
   }
 
   // Taken out again, with the outcome that is known.
@@ -384,7 +389,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   for (const QueuedMessage& message : table_.expired(unix_now())) {
     if (only && message.entry.peer != *only) continue;
     PeerQueue queue(home_, own, message.entry.peer);
-    told(queue.expire(message));
+    if (const auto event = queue.expire(message)) told(*event);
   }
 
   std::vector<std::string> peers = table_.peers_waited_for();
