@@ -103,7 +103,8 @@ class PeerQueue {
 
   // The entry stays as it is, unless the message was delivered: see put_off() and give_up().
   QueueEvent attempt(const QueuedMessage& message, const Deadline& deadline) {
-    QueueEvent event{message.jti, QueueFate::failed, {name_, {}, {}, {}}};
+    QueueEvent event{
+        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, {}}};
     if (message.iss != sender_.identity.id) {
       event.sent.error =
           Error(Status::data, "message " + in_quotes(message.jti) + " to " + in_quotes(name_) +
