@@ -308,7 +308,7 @@ Sent deliver_queued(const Home& home, const Letter& letter, const Enqueued& queu
     PeerQueue queue(home, sender, queued.peer);
     sent.peer = queue.name();
     sent = deliver_up_to(queue, queued.message, sender, deadline);
-    if (sent.later) queue.note(queued.message, sent.error->what());
+    if (sent.error && !sent.delivered) queue.note(queued.message, sent.error->what());
   } catch (const Error& error) {
     sent.error = error;
   }
