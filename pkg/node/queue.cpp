@@ -229,6 +229,22 @@ class PeerQueue {
   std::optional<FileLock> turn_;
 };
 
+// Tasks that may throw: all are run, then the first error is thrown.
+void all_side_by_side(const Home& home, const Sender& own, std::size_t count,
+                      const ExchangeTask& task) {
+  std::mutex mutex;
+  std::optional<Error> problem;
+  side_by_side(home, own, count, [&](std::size_t i, const Sender& sender) {
+    try {
+      task(i, sender);
+    } catch (const Error& error) {
+      const std::lock_guard guard(mutex);
+      if (!problem) problem = error;
+    }
+  });
+  if (problem) throw Error(*problem);
+}
+
 // ---- sending
 
 Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender& sender) {
@@ -401,8 +417,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   });
 
   FlushEnd end;
-  std::optional<Error> problem;
-  std::mutex mutex;  // guards both, and `told`
+  std::mutex mutex;  // guards it, and `told`
   const auto flush_peer = [&](PeerQueue& queue, const Sender& sender) {
     if (!queue.take_turn()) {
       const std::lock_guard guard(mutex);
@@ -437,16 +452,10 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
       if (event.fate != QueueFate::failed && event.sent.error) return;
     }
   };
-  side_by_side(home_, own, peers.size(), [&](std::size_t i, const Sender& sender) {
-    try {
-      PeerQueue queue(home_, sender, peers[i]);
-      flush_peer(queue, sender);
-    } catch (const Error& error) {
-      const std::lock_guard guard(mutex);
-      if (!problem) problem = error;
-    }
+  all_side_by_side(home_, own, peers.size(), [&](std::size_t i, const Sender& sender) {
+    PeerQueue queue(home_, sender, peers[i]);
+    flush_peer(queue, sender);
   });
-  if (problem) throw Error(*problem);
   end.waiting = table_.count_waiting(only);
   end.signal_number = signals.take();
   return end;
@@ -480,7 +489,7 @@ int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds>
 
   std::mutex mutex;
   const Deadline common(time.value_or(std::chrono::milliseconds(0)));
-  side_by_side(home_, own, renewed.size(), [&](std::size_t i, const Sender& sender) {
+  all_side_by_side(home_, own, renewed.size(), [&](std::size_t i, const Sender& sender) {
     const Deadline deadline =
         time ? common : Deadline(send_time(config_, std::nullopt, items[i].message.bytes));
     Sent sent = renewed[i].settled ? *renewed[i].settled
