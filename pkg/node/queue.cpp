@@ -102,17 +102,19 @@ class PeerQueue {
   }
 
   // The entry stays as it is, unless the message was delivered: see put_off() and give_up().
-  QueueEvent attempt(const QueuedMessage& message, const Deadline& deadline) {
+  // `id_text` is its id as our user knows it.
+  QueueEvent attempt(const QueuedMessage& message, const std::string& id_text,
+                     const Deadline& deadline) {
     QueueEvent event{
         message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, {}}};
     if (message.iss != sender_.identity.id) {
       event.sent.error =
-          Error(Status::data, "message " + in_quotes(message.jti) + " to " + in_quotes(name_) +
+          Error(Status::data, "message " + in_quotes(id_text) + " to " + in_quotes(name_) +
                                   " was queued under another identity");
       return event;
     }
     const auto row = messages_.get(message.entry.message);
-    const Letter letter{row ? row->body : "", message.jti, message.jti, message.exp};
+    const Letter letter{row ? row->body : "", message.jti, id_text, message.exp};
     event.sent = deliver(letter, name_, sender_, deadline);
     if (event.sent.delivered) {
       event.fate = QueueFate::delivered;
@@ -154,8 +156,8 @@ class PeerQueue {
   std::optional<QueueEvent> expire(const QueuedMessage& message) {
     const Error error = expired(message);
     if (!give_up(message.entry.message, error.what())) return std::nullopt;
-    return QueueEvent{message.jti, QueueFate::failed,
-                      {name_, state_text(MessageState::failed), {}, error}};
+    return QueueEvent{
+        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
   }
 
   // Taken out again, with the outcome that is known.
@@ -291,8 +293,8 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
   return result;
 }
 
-Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const Sender& sender,
-                   const Deadline& deadline) {
+Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id_text,
+                   const Sender& sender, const Deadline& deadline) {
   const auto waiting = [&](const std::string& why, const std::string& hint = {}) {
     Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
     sent.error = Error(Status::try_later, why, hint);
@@ -305,8 +307,9 @@ Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const Sender& sender,
   }
   for (auto first = queue.first(); first && first->entry.message <= message;
        first = queue.first()) {
-    QueueEvent event = queue.attempt(*first, deadline);
-    if (first->entry.message == message) return std::move(event.sent);
+    const bool is_last = first->entry.message == message;
+    QueueEvent event = queue.attempt(*first, is_last ? id_text : first->jti, deadline);
+    if (is_last) return std::move(event.sent);
     if (event.sent.error) {
       return waiting("an earlier message waits: " + std::string(event.sent.error->what()),
                      event.sent.error->hint());
@@ -323,7 +326,7 @@ Sent deliver_queued(const Home& home, const Letter& letter, const Enqueued& queu
   try {
     PeerQueue queue(home, sender, queued.peer);
     sent.peer = queue.name();
-    sent = deliver_up_to(queue, queued.message, sender, deadline);
+    sent = deliver_up_to(queue, queued.message, letter.id_text, sender, deadline);
     if (sent.error && !sent.delivered) queue.note(queued.message, sent.error->what());
   } catch (const Error& error) {
     sent.error = error;
@@ -433,7 +436,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
         end.late = true;
         return;
       }
-      QueueEvent event = queue.attempt(*first, deadline);
+      QueueEvent event = queue.attempt(*first, first->jti, deadline);
       if (!event.sent.delivered && is_interrupted(sender)) return;
       switch (event.fate) {
         case QueueFate::delivered:
