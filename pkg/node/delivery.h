@@ -25,6 +25,7 @@ struct Letter {
   // Until then it may be delivered, seconds since 1970; 0: for kLetterLifeSeconds from each
   // attempt.
   std::uint64_t exp = 0;
+  std::string receiver = {};  // IK: nobody else gets it, whoever has the name; "": whoever has it
 };
 
 // With what it is sent.

@@ -105,6 +105,7 @@ class PeerQueue {
   // `id_text` is its id as our user knows it.
   QueueEvent attempt(const QueuedMessage& message, const std::string& id_text,
                      const Deadline& deadline) {
+    name_ = find_name();  // our user may have given it another
     QueueEvent event{
         message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, {}}};
     if (message.iss != sender_.identity.id) {
@@ -114,7 +115,7 @@ class PeerQueue {
       return event;
     }
     const auto row = messages_.get(message.entry.message);
-    const Letter letter{row ? row->body : "", message.jti, id_text, message.exp};
+    const Letter letter{row ? row->body : "", message.jti, id_text, message.exp, peer_};
     event.sent = deliver(letter, name_, sender_, deadline);
     if (event.sent.delivered) {
       event.fate = QueueFate::delivered;
