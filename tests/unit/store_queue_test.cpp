@@ -15,6 +15,13 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
+QueueEntry entry_of(std::int64_t message, const std::string& peer = "bob") {
+  QueueEntry entry;
+  entry.message = message;
+  entry.peer = peer;
+  return entry;
+}
+
 // Of a node "me" with its peers.
 struct Fixture {
   // A message of ours, in the queue unless said otherwise.
@@ -29,7 +36,7 @@ struct Fixture {
                                              "reply",
                                              0,
                                              0});
-    if (in_queue) queue.put({id, peer, 500, 0, 0, false, {}});
+    if (in_queue) queue.put(entry_of(id, peer));
     return id;
   }
   void give_up(std::int64_t message) {
@@ -82,12 +89,16 @@ struct Fixture {
 TEST_CASE_METHOD(Fixture, "queue table: an entry comes back as it was put, beside its message") {
   const std::int64_t id = add("bob", "the id", 2000, MessageState::unknown, false);
   CHECK_FALSE(queue.find(id));
-  queue.put({id, "bob", 604'800, 3, 1234, true, "an 'unusual' reason"});
+  QueueEntry entry = entry_of(id);
+  entry.attempts = 3;
+  entry.next = 1234;
+  entry.failed = true;
+  entry.why = "an 'unusual' reason";
+  queue.put(entry);
   const auto found = queue.find(id);
   REQUIRE(found);
   CHECK(found->entry.message == id);
   CHECK(found->entry.peer == "bob");
-  CHECK(found->entry.life == 604'800);
   CHECK(found->entry.attempts == 3);
   CHECK(found->entry.next == 1234);
   CHECK(found->entry.failed);
@@ -103,10 +114,13 @@ TEST_CASE_METHOD(Fixture, "queue table: an entry comes back as it was put, besid
 TEST_CASE_METHOD(Fixture, "queue table: numbers beyond what the database holds are its largest") {
   const std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   const std::int64_t id = add("bob", "1", most);
-  queue.put({id, "bob", most, most, most, false, {}});
+  QueueEntry entry = entry_of(id);
+  entry.attempts = most;
+  entry.next = most;
+  queue.put(entry);
   const auto found = queue.find(id);
   const std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
-  CHECK(found->entry.life == largest);
+  CHECK(found->entry.attempts == largest);
   CHECK(found->entry.next == largest);
   CHECK(found->exp == largest);
 }
@@ -122,14 +136,16 @@ TEST_CASE_METHOD(Fixture, "queue table: the size is that of the text in bytes") 
 TEST_CASE_METHOD(Fixture, "queue table: a message has one entry, the last that was put") {
   const std::int64_t first = add("bob", "1");
   const std::int64_t second = add("bob", "2");
-  queue.put({first, "bob", 7, 1, 2, true, "why"});
+  QueueEntry changed = entry_of(first);
+  changed.attempts = 7;
+  queue.put(changed);
   CHECK(queue.all().size() == 2);
-  CHECK(queue.find(first)->entry.life == 7);
-  CHECK(queue.find(second)->entry.life == 500);
+  CHECK(queue.find(first)->entry.attempts == 7);
+  CHECK(queue.find(second)->entry.attempts == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "queue table: an entry without a message is refused") {
-  CHECK(error_from([&] { queue.put({17, "bob", 1, 0, 0, false, {}}); }).status() == Status::system);
+  CHECK(error_from([&] { queue.put(entry_of(17)); }).status() == Status::system);
   CHECK(queue.all().empty());
 }
 
@@ -161,7 +177,7 @@ TEST_CASE_METHOD(Fixture,
 TEST_CASE_METHOD(Fixture, "queue table: a message that was recorded first comes first") {
   const std::int64_t early = add("bob", "1", 2000, MessageState::untaken, false);
   add("bob", "2");
-  queue.put({early, "bob", 500, 0, 0, false, {}});
+  queue.put(entry_of(early));
   CHECK(queue.first_waiting("bob", 0)->entry.message == early);
 }
 
@@ -318,7 +334,7 @@ TEST_CASE("queue table: a state without a queue gets an empty one and keeps the 
   QueueTable queue(database);
   CHECK(queue.all().empty());
   CHECK(Messages(database).get(5)->body == "hi");
-  CHECK_NOTHROW(queue.put({5, "bob", 1, 0, 0, false, {}}));
+  CHECK_NOTHROW(queue.put(entry_of(5)));
   CHECK(queue.find(5)->state == MessageState::untaken);
   CHECK(database.sqlite().execAndGet("PRAGMA integrity_check").getString() == "ok");
 }
