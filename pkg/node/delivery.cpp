@@ -46,6 +46,9 @@ class Delivery {
         peer_(trusted_peer(peers_, sent.peer)),
         statement_(stored_statement(peer_)) {
     sent_.peer = peer_.name;
+    if (!letter_.receiver.empty() && letter_.receiver != peer_.identity) {
+      throw Error(Status::no_peer, in_quotes(peer_.name) + " is the name of another peer now");
+    }
     database_.set_patience(deadline_.remaining());
   }
 

@@ -28,6 +28,7 @@ struct Letter {
   // Until then it may be delivered, seconds since 1970, unless its id expires at another time
   // already; 0: for kLetterLifeSeconds.
   std::uint64_t exp = 0;
+  std::string receiver = {};  // IK: nobody else gets it, whoever has the name; "": whoever has it
 };
 
 // How a peer is reached: promises what connect() of node/contact.h does.

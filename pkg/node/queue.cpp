@@ -102,16 +102,20 @@ class PeerQueue {
   }
 
   // The entry stays as it is, unless the message was delivered: see put_off() and give_up().
-  QueueEvent attempt(const QueuedMessage& message, const Deadline& deadline) {
-    QueueEvent event{message.jti, QueueFate::failed, {name_, {}, {}, {}}};
+  // `id_text` is its id as our user knows it.
+  QueueEvent attempt(const QueuedMessage& message, const std::string& id_text,
+                     const Deadline& deadline) {
+    name_ = find_name();  // our user may have given it another
+    QueueEvent event{
+        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, {}}};
     if (message.iss != sender_.identity.id) {
       event.sent.error =
-          Error(Status::data, "message " + in_quotes(message.jti) + " to " + in_quotes(name_) +
+          Error(Status::data, "message " + in_quotes(id_text) + " to " + in_quotes(name_) +
                                   " was queued under another identity");
       return event;
     }
     const auto row = messages_.get(message.entry.message);
-    const Letter letter{row ? row->body : "", message.jti, message.jti, message.exp};
+    const Letter letter{row ? row->body : "", message.jti, id_text, message.exp, peer_};
     event.sent = deliver(letter, name_, sender_, deadline);
     if (event.sent.delivered) {
       event.fate = QueueFate::delivered;
@@ -134,8 +138,11 @@ class PeerQueue {
     });
   }
 
-  void give_up(std::int64_t message, const std::string& why) {
+  // False when it did not wait any more.
+  bool give_up(std::int64_t message, const std::string& why) {
+    bool waited = false;
     change(message, [&](QueueEntry& entry) {
+      waited = !entry.failed;
       entry.failed = true;
       entry.why = why;
       const auto row = messages_.get(message);
@@ -143,13 +150,15 @@ class PeerQueue {
         messages_.set_state(message, MessageState::failed);
       }
     });
+    return waited;
   }
 
-  // It has had its time.
-  QueueEvent expire(const QueuedMessage& message) {
+  // It has had its time. Nothing when somebody else has dealt with it meanwhile.
+  std::optional<QueueEvent> expire(const QueuedMessage& message) {
     const Error error = expired(message);
-    give_up(message.entry.message, error.what());
-    return {message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
+    if (!give_up(message.entry.message, error.what())) return std::nullopt;
+    return QueueEvent{
+        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
   }
 
   // Taken out again, with the outcome that is known.
@@ -223,6 +232,22 @@ class PeerQueue {
   std::optional<FileLock> turn_;
 };
 
+// Tasks that may throw: all are run, then the first error is thrown.
+void all_side_by_side(const Home& home, const Sender& own, std::size_t count,
+                      const ExchangeTask& task) {
+  std::mutex mutex;
+  std::optional<Error> problem;
+  side_by_side(home, own, count, [&](std::size_t i, const Sender& sender) {
+    try {
+      task(i, sender);
+    } catch (const Error& error) {
+      const std::lock_guard guard(mutex);
+      if (!problem) problem = error;
+    }
+  });
+  if (problem) throw Error(*problem);
+}
+
 // ---- sending
 
 Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender& sender) {
@@ -262,21 +287,23 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
   return result;
 }
 
-Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const Sender& sender,
-                   const Deadline& deadline) {
+Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id_text,
+                   const Sender& sender, const Deadline& deadline) {
   const auto waiting = [&](const std::string& why, const std::string& hint = {}) {
     Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
     sent.error = Error(Status::try_later, why, hint);
     sent.later = true;
     return sent;
   };
-  if (!queue.wait_for_turn(message, deadline) && queue.is_waiting(message)) {
+  if (!queue.wait_for_turn(message, deadline)) {
+    if (!queue.is_waiting(message)) return queue.outcome_of(message);
     return waiting("another process delivers to " + in_quotes(queue.name()));
   }
   for (auto first = queue.first(); first && first->entry.message <= message;
        first = queue.first()) {
-    QueueEvent event = queue.attempt(*first, deadline);
-    if (first->entry.message == message) return std::move(event.sent);
+    const bool is_last = first->entry.message == message;
+    QueueEvent event = queue.attempt(*first, is_last ? id_text : first->jti, deadline);
+    if (is_last) return std::move(event.sent);
     if (event.sent.error) {
       return waiting("an earlier message waits: " + std::string(event.sent.error->what()),
                      event.sent.error->hint());
@@ -293,8 +320,8 @@ Sent deliver_queued(const Home& home, const Letter& letter, const Enqueued& queu
   try {
     PeerQueue queue(home, sender, queued.peer);
     sent.peer = queue.name();
-    sent = deliver_up_to(queue, queued.message, sender, deadline);
-    if (sent.later) queue.note(queued.message, sent.error->what());
+    sent = deliver_up_to(queue, queued.message, letter.id_text, sender, deadline);
+    if (sent.error && !sent.delivered) queue.note(queued.message, sent.error->what());
   } catch (const Error& error) {
     sent.error = error;
   }
@@ -378,7 +405,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   for (const QueuedMessage& message : table_.expired(unix_now())) {
     if (only && message.entry.peer != *only) continue;
     PeerQueue queue(home_, own, message.entry.peer);
-    told(queue.expire(message));
+    if (const auto event = queue.expire(message)) told(*event);
   }
 
   std::vector<std::string> peers = table_.peers_waited_for();
@@ -389,8 +416,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   });
 
   FlushEnd end;
-  std::optional<Error> problem;
-  std::mutex mutex;  // guards both, and `told`
+  std::mutex mutex;  // guards it, and `told`
   const auto flush_peer = [&](PeerQueue& queue, const Sender& sender) {
     if (!queue.take_turn()) {
       const std::lock_guard guard(mutex);
@@ -406,7 +432,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
         end.late = true;
         return;
       }
-      QueueEvent event = queue.attempt(*first, deadline);
+      QueueEvent event = queue.attempt(*first, first->jti, deadline);
       if (!event.sent.delivered && is_interrupted(sender)) return;
       switch (event.fate) {
         case QueueFate::delivered:
@@ -425,16 +451,10 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
       if (event.fate != QueueFate::failed && event.sent.error) return;
     }
   };
-  side_by_side(home_, own, peers.size(), [&](std::size_t i, const Sender& sender) {
-    try {
-      PeerQueue queue(home_, sender, peers[i]);
-      flush_peer(queue, sender);
-    } catch (const Error& error) {
-      const std::lock_guard guard(mutex);
-      if (!problem) problem = error;
-    }
+  all_side_by_side(home_, own, peers.size(), [&](std::size_t i, const Sender& sender) {
+    PeerQueue queue(home_, sender, peers[i]);
+    flush_peer(queue, sender);
   });
-  if (problem) throw Error(*problem);
   end.waiting = table_.count_waiting(only);
   end.signal_number = signals.take();
   return end;
@@ -468,7 +488,7 @@ int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds>
 
   std::mutex mutex;
   const Deadline common(time.value_or(std::chrono::milliseconds(0)));
-  side_by_side(home_, own, renewed.size(), [&](std::size_t i, const Sender& sender) {
+  all_side_by_side(home_, own, renewed.size(), [&](std::size_t i, const Sender& sender) {
     const Deadline deadline =
         time ? common : Deadline(send_time(config_, std::nullopt, items[i].message.bytes));
     Sent sent = renewed[i].settled ? *renewed[i].settled

@@ -80,6 +80,29 @@ TEST_CASE("contact: a name that does not exist has its own status") {
   CHECK_THAT(error.what(), Catch::Contains("'bob' (nosuch.invalid:4040)"));
 }
 
+TEST_CASE("contact: a resolver that cannot tell now is told from one that can") {
+  const auto reach = [](const char* host) {
+    connect({"bob", {std::string(host) + ":4040"}}, Deadline(kPatience));
+  };
+  try {
+    reach(kResolverIsDown);
+    FAIL("no error was thrown");
+  } catch (const NotResolvedNow& error) {
+    CHECK(error.status() == Status::no_host);
+    CHECK_THAT(error.what(), Catch::StartsWith("cannot resolve the address of 'bob'") &&
+                                 Catch::EndsWith("name resolution failed"));
+  }
+  try {
+    reach(kNoSuchHost);
+    FAIL("no error was thrown");
+  } catch (const NotResolvedNow&) {
+    FAIL("there is no such host");
+  } catch (const Error& error) {
+    CHECK(error.status() == Status::no_host);
+    CHECK_THAT(error.what(), Catch::EndsWith("host not found"));
+  }
+}
+
 TEST_CASE("contact: keys are asked for, and the reply's frame comes back as it is") {
   ScriptedPeer peer(saying("eyJhbGciOiJQUzI1NiIsInR5cCI6InAycGNoYXQta2V5cytqd3QifQ.a.b"));
   CHECK_THAT(asked_keys(peer.address()), Catch::EndsWith(".a.b"));

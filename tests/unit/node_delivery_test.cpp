@@ -10,6 +10,7 @@
 #include "protocol/claims.h"
 #include "store/messages.h"
 #include "store/peers.h"
+#include "store/queue.h"
 #include "test_home.h"
 
 namespace p2pchat {
@@ -47,7 +48,7 @@ struct Fixture {
     const Identity identity = load_identity(home.home());
     const Config config = Config::load(home.home());
     Database own = home.home().open_state(Durability::full);
-    return deliver({body, id, "my id"}, "bob",
+    return deliver({body, id, "my id", exp, receiver}, "bob",
                    {identity, own, config.log_keep_seconds(), interrupt}, Deadline(time));
   }
 
@@ -63,6 +64,24 @@ struct Fixture {
   std::optional<MessageRow> record() {
     return messages.find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});
   }
+  // As `send --queue` leaves it.
+  std::int64_t queue_it() {
+    const std::int64_t row =
+        messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
+                         content_hash(RequestType::message, id_of(Who::bob), "hello"),
+                         "hello",
+                         unix_now(),
+                         unix_now() + kLetterLifeSeconds,
+                         MessageState::queued,
+                         {},
+                         0,
+                         0});
+    QueueEntry entry;
+    entry.message = row;
+    entry.peer = id_of(Who::bob);
+    queue.put(entry);
+    return row;
+  }
   // What became of the message.
   MessageState outcome() {
     const auto row = record();
@@ -77,7 +96,10 @@ struct Fixture {
   Database database = home.state();
   Peers peers{database};
   Messages messages{database};
+  QueueTable queue{database};
   std::string id = new_message_id();
+  std::uint64_t exp = 0;
+  std::string receiver;
   Sent sent;  // what became of the last one
 };
 
@@ -518,7 +540,117 @@ TEST_CASE_METHOD(Fixture, "delivery: a blocked peer gets nothing") {
   row.status = PeerStatus::blocked;
   peers.update(row);
   CHECK(error_from([&] { send_to(bob.address()); }).status() == Status::trust);
+  CHECK_FALSE(sent.later);
   CHECK_FALSE(record());
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: what is meant for a peer goes to nobody of the same name") {
+  ScriptedPeer bob(acking(AckStatus::ok));
+  receiver = id_of(Who::alice);
+  CHECK(error_from([&] { send(bob); }).status() == Status::no_peer);
+  CHECK_FALSE(record());
+  receiver = id_of(Who::bob);
+  CHECK_NOTHROW(send(bob));
+  bob.end();
+  CHECK(bob.requests().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: it may be delivered until the time that was given, in bounds") {
+  struct Row {
+    std::int64_t given;  // from now
+    std::uint64_t life;
+  };
+  const std::int64_t month = 30 * kSecondsPerDay;
+  const Row row = GENERATE_COPY(Row{100, 100}, Row{0, 1}, Row{-100, 1},
+                                Row{month, kMostLifeSeconds}, Row{month + 1, kMostLifeSeconds});
+  ScriptedPeer bob(acking(AckStatus::ok));
+  const std::uint64_t now = unix_now();
+  freeze_unix_clock(now);
+  exp = now + static_cast<std::uint64_t>(row.given);
+  sent = {};
+  know_bob(bob.address());
+  sent = sent_to(bob.address(), "hello", kPatience);
+  freeze_unix_clock(std::nullopt);
+  CHECK(sent.delivered);
+  bob.end();
+  REQUIRE(bob.requests().size() == 1);
+  CHECK(open_as_bob(bob.requests()[0])->exp == now + row.life);
+  CHECK(record()->exp == now + row.life);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: it is told what may be delivered another time") {
+  struct Row {
+    ScriptedPeer::Script script;
+    std::string address;  // in the place of the script's
+    bool later;
+  };
+  const auto nothing = [](const Incoming&) { return std::nullopt; };
+  const Row row = GENERATE_COPY(
+      Row{acking(AckStatus::busy), {}, true}, Row{acking(AckStatus::skew), {}, true},
+      Row{acking(AckStatus::pending), {}, true}, Row{acking(AckStatus::conflict), {}, false},
+      Row{nothing, {}, true}, Row{nothing, closed_address(), true},
+      Row{nothing, std::string(kResolverIsDown) + ":1", true},
+      Row{nothing, std::string(kNoSuchHost) + ":1", false}, Row{saying("hello"), {}, false},
+      Row{saying(stranger_identity().public_key().pem()), {}, false},
+      Row{saying(current_statement(Who::bob).token), {}, false},
+      Row{acking(AckStatus::ok), {}, false});
+  const ScriptedPeer bob(row.script);
+  sent = sent_to(row.address.empty() ? bob.address() : row.address, "hello", kPatience);
+  CHECK(sent.later == row.later);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: this machine's own failure is none that passes by itself") {
+  know_bob("127.0.0.1:1");
+  PeerRow row = *peers.by_name("bob");
+  row.statement = "a.b.c";
+  peers.update(row);
+  CHECK(error_from([&] { send_to("127.0.0.1:1"); }).status() == Status::system);
+  CHECK_FALSE(sent.later);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: what waits in the queue leaves it with its acknowledgement") {
+  const std::int64_t row = queue_it();
+  bool seen_queued = false;
+  ScriptedPeer bob([&](const Incoming& request) {
+    Database other = home.state();
+    seen_queued = QueueTable(other).find(row).has_value();
+    return ack_of_bob(request.frame, AckStatus::ok, "a reply");
+  });
+  CHECK(send(bob).reply == "a reply");
+  CHECK(seen_queued);
+  CHECK_FALSE(queue.find(row));
+  CHECK(outcome() == MessageState::acked);
+}
+
+TEST_CASE_METHOD(Fixture, "delivery: what is acknowledged and cannot be recorded stays queued") {
+  const std::string change =
+      GENERATE("UPDATE OF state ON messages WHEN new.state = 'acked'", "DELETE ON queue WHEN 1");
+  const std::int64_t row = queue_it();
+  database.sqlite().exec("CREATE TRIGGER refused BEFORE " + change +
+                         " BEGIN SELECT raise(ABORT, 'refused'); END");
+  ScriptedPeer bob(acking(AckStatus::ok));
+  const Error error = error_from([&] { send(bob); });
+  CHECK(error.status() == Status::system);
+  CHECK_THAT(error.what(), Catch::StartsWith("acknowledged by 'bob', but "));
+  CHECK(sent.delivered);
+  CHECK(queue.find(row));
+  CHECK(record()->state == MessageState::unknown);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "delivery: what waits in the queue goes on waiting when it is not taken") {
+  const std::int64_t row = queue_it();
+  ScriptedPeer busy(acking(GENERATE(AckStatus::busy, AckStatus::skew, AckStatus::pending)));
+  CHECK_NOTHROW(error_from([&] { send(busy); }));
+  CHECK(outcome() == MessageState::queued);
+  CHECK(queue.find(row));
+  ScriptedPeer mute([](const Incoming&) { return std::nullopt; });
+  CHECK_NOTHROW(error_from([&] { send(mute); }));
+  CHECK(outcome() == MessageState::unknown);
+  CHECK_NOTHROW(error_from([&] { send(busy); }));
+  CHECK(outcome() == MessageState::unknown);
+  CHECK(queue.find(row));
 }
 
 }  // namespace p2pchat

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "node/identity.h"
 #include "protocol/claims.h"
+#include "store/queue.h"
 #include "test_home.h"
 
 namespace p2pchat {
@@ -15,9 +16,13 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Fixture {
-  Outcomes send(const std::vector<std::string>& names) {
+  Outcomes send(const std::vector<std::string>& names, IfNotTaken otherwise = IfNotTaken::fail) {
     const Config config = Config::load(home.home());
-    return Outbox(home.home(), config).send(letter, names, {kPatience});
+    return Outbox(home.home(), config).send(letter, names, {kPatience}, otherwise);
+  }
+  std::vector<QueuedMessage> queued() const {
+    Database database = home.state();
+    return QueueTable(database).all();
   }
 
   TestHome home{Who::alice};
@@ -97,6 +102,69 @@ TEST_CASE_METHOD(Fixture, "outbox: after a signal nothing begins, and no second 
   CHECK(blocked.take() == 0);
   bob.end();
   CHECK(bob.requests().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: what is not taken now is queued only when that was asked for") {
+  const IfNotTaken otherwise = GENERATE(IfNotTaken::fail, IfNotTaken::queue);
+  home.trust(Who::bob, "bob", closed_address());
+  letter.exp = unix_now() + kLetterLifeSeconds;
+  const Outcomes outcomes = send({"bob"}, otherwise);
+  REQUIRE(outcomes.sent.at(0).error);
+  const Sent& sent = outcomes.sent[0];
+  if (otherwise == IfNotTaken::fail) {
+    CHECK(sent.error->status() == Status::unavailable);
+    CHECK(sent.state == "untaken");
+    CHECK(queued().empty());
+  } else {
+    CHECK(sent.error->status() == Status::try_later);
+    CHECK(sent.state == "queued");
+    CHECK_THAT(sent.error->what(), Catch::EndsWith("queued as 'my id'"));
+    REQUIRE(queued().size() == 1);
+    CHECK(queued()[0].jti == letter.id);
+    CHECK(queued()[0].exp == letter.exp);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: each peer has what became of it, and one place in the queue") {
+  home.trust(Who::bob, "bob", closed_address());
+  letter.exp = unix_now() + kLetterLifeSeconds;
+  const Outcomes outcomes = send({"carol", "bob", "BOB"}, IfNotTaken::queue);
+  REQUIRE(outcomes.sent.size() == 3);
+  CHECK(outcomes.sent[0].error->status() == Status::no_peer);
+  CHECK(outcomes.sent[1].error->status() == Status::try_later);
+  CHECK(outcomes.sent[2].error->status() == Status::try_later);
+  CHECK(queued().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: what is delivered leaves nothing in the queue") {
+  ScriptedPeer bob([](const Incoming& request) {
+    return ack_of_bob(request.frame, AckStatus::ok, "a reply", 3);
+  });
+  home.trust(Who::bob, "bob", bob.address());
+  letter.exp = unix_now() + 3;
+  const Outcomes outcomes = send({"bob"}, IfNotTaken::queue);
+  REQUIRE(outcomes.sent.at(0).delivered);
+  CHECK(outcomes.sent[0].delivered->reply == "a reply");
+  CHECK(queued().empty());
+  bob.end();
+  REQUIRE(bob.requests().size() == 1);
+  CHECK(open_as_bob(bob.requests()[0])->exp == letter.exp);
+}
+
+TEST_CASE_METHOD(Fixture, "outbox: a signal ends it, and what was asked to be queued is") {
+  const pthread_t sending = pthread_self();
+  ScriptedPeer bob([&](const Incoming&) {
+    pthread_kill(sending, SIGTERM);
+    return std::nullopt;
+  });
+  home.trust(Who::bob, "bob", bob.address());
+  letter.exp = unix_now() + kLetterLifeSeconds;
+  const Outcomes outcomes = send({"bob"}, IfNotTaken::queue);
+  CHECK(outcomes.signal_number == SIGTERM);
+  CHECK(outcomes.sent.at(0).error->status() == Status::try_later);
+  REQUIRE(queued().size() == 1);
+  CHECK(queued()[0].state == MessageState::unknown);
+  CHECK(queued()[0].entry.attempts == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "outbox: a name with a space was meant as the text") {

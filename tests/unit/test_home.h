@@ -103,6 +103,11 @@ std::string ack_of_bob(std::string_view frame, AckStatus status, const std::stri
 // "127.0.0.1:PORT" where nobody listens.
 std::string closed_address();
 
+// Hosts of which the resolver says that they do not exist, or that it cannot tell now, whatever
+// network the tests have.
+inline constexpr const char* kNoSuchHost = "nosuch.test";
+inline constexpr const char* kResolverIsDown = "resolver-is-down.test";
+
 // Descriptor 1 is a file, until the end.
 class CapturedStdout {
  public:
