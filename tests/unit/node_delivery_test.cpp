@@ -422,12 +422,12 @@ TEST_CASE_METHOD(Fixture, "delivery: an id that has expired is not sent any more
 // forgotten the id: it was delivered twice.
 TEST_CASE_METHOD(Fixture,
                  "delivery: a repetition expires no later than what may be there already") {
-  const auto earlier = [&](MessageState state, std::uint64_t exp) {
+  const auto earlier = [&](MessageState state, std::uint64_t until) {
     messages.insert({{Direction::out, id_of(Who::alice), id_of(Who::bob), id},
                      content_hash(RequestType::message, id_of(Who::bob), "hello"),
                      "hello",
                      1000,
-                     exp,
+                     until,
                      state,
                      "",
                      0,

@@ -401,7 +401,8 @@ bool World::nothing_in_the_way(Node& from, const Sending& sending) {
 // Ids that the receiver has forgotten are refused, and what expires no later with them.
 bool World::is_refused_by_mark(Node& from, const Sending& sending) {
   Node& to = other(from);
-  const std::uint64_t mark = Messages(to.run->in).purge_mark();
+  const std::uint64_t latest = now_of(to) + kClockToleranceSeconds + kMostLifeSeconds;
+  const std::uint64_t mark = Messages(to.run->in).purge_mark(latest);
   if (sending.exp == 0 || sending.exp > mark) return false;
   if (to.latest <= mark + kSecondsPerDay) broken("a mark that no clock has ever reached");
   ++counts_["refused by the mark"];
