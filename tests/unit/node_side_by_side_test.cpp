@@ -1,10 +1,10 @@
 #include "node/side_by_side.h"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <mutex>
-#include <numeric>
 #include <set>
 #include <thread>
 
@@ -15,6 +15,8 @@
 namespace p2pchat {
 
 namespace {
+
+using namespace std::chrono_literals;
 
 struct Fixture {
   TestHome home{Who::alice};
@@ -76,6 +78,8 @@ TEST_CASE_METHOD(Fixture, "side by side: as many as allowed run at once, and no 
     most = std::max(most, ++running);
     changed.notify_all();
     changed.wait_for(lock, kPatience, [&] { return most >= kMaxExchangesAtOnce; });
+    // One more would come now.
+    changed.wait_for(lock, 20ms, [&] { return most > kMaxExchangesAtOnce; });
     --running;
   });
   CHECK(most == kMaxExchangesAtOnce);
