@@ -87,8 +87,8 @@ class Queue {
   // Tells each message once it is known what becomes of it, from several threads, one at a time.
   // Throws Error{no_peer}, and Error{system} when the state fails.
   FlushEnd flush(const FlushOptions& options, const QueueListener& told);
-  // Gives messages seven days anew and delivers them, after all that waits for the same peer.
-  // Returns the signal by which our user has ended it, 0 for none.
+  // Gives messages that have expired their time anew and delivers them, after all that waits for
+  // the same peer. Returns the signal by which our user has ended it, 0 for none.
   int retry(const std::string& id, std::optional<std::chrono::milliseconds> time,
             const QueueListener& told);
   // Takes them out of the queue.
