@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# A call of the system that fails, or a process that dies, at every point where either leaves a
+# trace: tests/faults has the program for it. Each test goes on to the next point until one is not
+# reached any more, and says how many there were.
+# shellcheck source=support.bash
+source "$BATS_TEST_DIRNAME/support.bash"
+
+FAULTY="${BIN%/*}/tests/p2pchat_faulty"
+HIT="$FOLDER/hit" # names the point, once it is reached
+PORT=4747
+
+setup() {
+  friends
+  # An address of our own, so that the port is free whoever runs beside us.
+  ADDRESS="127.$((64 + (BASHPID >> 16) % 64)).$((BASHPID >> 8 & 255)).$((BASHPID & 255))"
+  alice keygen --card >"$FOLDER/card"
+  bob register alice "$ADDRESS:$PORT" --card "$FOLDER/card" >/dev/null 2>&1
+  fill_log alice
+  fill_log bob
+  mkdir "$FOLDER/before"
+  cp -a "$FOLDER/alice" "$FOLDER/bob" "$FOLDER/before"
+  mkfifo "$FOLDER/said"
+  # A sanitizer's build takes its time.
+  STEP=1
+  if grep -q __asan_init "$FAULTY"; then STEP=5; fi
+}
+
+# fill_log HOME: the next commit brings the database's log to the length at which it is written back.
+fill_log() {
+  {
+    echo '.dbconfig no_ckpt_on_close on'
+    echo '.filectrl persist_wal 1'
+    echo 'PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF;'
+    for _ in {1..1000}; do echo "INSERT INTO marks VALUES ('log', 1) ON CONFLICT DO UPDATE SET value = value + 1;"; done
+  } | sqlite3 "$FOLDER/$1/state.db" >/dev/null
+  has_size "$FOLDER/$1/state.db-wal" 4000000
+}
+
+restore() {
+  rm -rf "${FOLDER:?}/$1"
+  cp -a "$FOLDER/before/$1" "$FOLDER/$1"
+}
+
+BOUNDED=(timeout --signal=ABRT "$LONGEST_WAIT") # a hang ends with 134
+
+# faulty_listen ARGUMENTS... and healthy_listen ARGUMENTS...: alice's listener; they return once it
+# listens, or has ended. Sets PID, LISTENS and SAID.
+faulty_listen() { P2PCHAT_FAULT="$FAULT" begin_listen "$FAULTY" "$@"; }
+healthy_listen() { begin_listen "$BIN" "$@"; }
+begin_listen() {
+  local line="" status
+  "${BOUNDED[@]}" "$1" --home "$FOLDER/alice" listen -k -a "$ADDRESS" -p "$PORT" "${@:2}" \
+    >>"$FOLDER/printed" 2>"$FOLDER/said" </dev/null 3>&- &
+  PID=$!
+  STARTED=("$PID")
+  exec 7<"$FOLDER/said"
+  LISTENS=1 SAID=""
+  while true; do
+    status=0
+    IFS= read -r -t 1 line <&7 || status=$?
+    if ((status == 0)) && [[ "$line" == "listening on "* ]]; then return; fi
+    if ((status == 0)); then SAID+="$line"$'\n'; fi
+    # Said nothing, because it could not write that it listens.
+    if ((status > 128)) && [[ -e "$HIT" ]]; then return; fi
+    if ((status == 1)); then break; fi
+  done
+  LISTENS=0
+}
+# Sets ENDED, its exit status.
+end_listen() {
+  local rest=""
+  kill -TERM "$PID" 2>/dev/null || true
+  ENDED=0
+  wait "$PID" || ENDED=$?
+  STARTED=()
+  IFS= read -r -d '' rest <&7 || true
+  exec 7<&-
+  SAID+="$rest"
+}
+
+# sent_with PROGRAM ARGUMENTS...: bob sends $TEXT under $ID. Sets SENT, its exit status.
+sent_with() {
+  SENT=0
+  "${BOUNDED[@]}" "$1" --home "$FOLDER/bob" send -q --id "$ID" -m "$TEXT" "${@:2}" alice \
+    2>"$FOLDER/bob.err" || SENT=$?
+}
+
+# What the stores hold of $TEXT. Sets ROWS and STATE of alice's, RECORDS and OUTCOME of bob's.
+look() {
+  local where="body = CAST('$TEXT' AS BLOB)"
+  IFS='|' read -r ROWS STATE RECORDS OUTCOME < <(
+    sqlite3 -readonly "$FOLDER/alice/state.db" "ATTACH '$FOLDER/bob/state.db' AS bob;
+      SELECT count(*), max(state), (SELECT count(*) FROM bob.messages WHERE $where),
+        (SELECT max(state) FROM bob.messages WHERE $where) FROM main.messages WHERE $where"
+  )
+}
+
+# Every point there is. each_point MODE COMMAND: runs COMMAND with FAULT, ID and TEXT until the fault
+# comes no more; sets POINTS.
+each_point() {
+  local n filling
+  printf -v filling '%09000d' 0 # some pages of the database, some writes to standard output
+  for ((n = 1; ; n += STEP)); do
+    rm -f "$HIT" "$FOLDER/printed" "$FOLDER/handled"
+    FAULT="$1 $n $HIT" ID="$n" TEXT="$1 $n $filling"
+    "$2" || fail "at point $n ($(cat "$HIT" || true)): sent $SENT, ended $ENDED, stored $ROWS $STATE," \
+      "recorded $RECORDS $OUTCOME; the listener: $SAID; the sender: $(cat "$FOLDER/bob.err")"
+    [[ -e "$HIT" ]] || break
+  done
+  POINTS=$((n - 1))
+  if ((STEP > 1)); then echo "# every ${STEP}th of $POINTS points" >&3; fi
+}
+
+one_of() { [[ " ${*:2} " == *" $1 "* ]] || fail "$1 is none of ${*:2}"; }
+
+# How the process with the fault has ended. assert_end STATUS ALLOWED...: with a failing call.
+assert_end() {
+  if [[ "$FAULT" == kill* && -e "$HIT" ]]; then
+    assert_equal "$1" 137
+  elif [[ "$FAULT" == kill* ]]; then
+    assert_equal "$1" 0
+  else
+    one_of "$@"
+  fi
+}
+
+# ---- listen
+
+printing_listener() {
+  local wanted="$TEXT"$'\n' before
+  restore alice
+  faulty_listen
+  SENT=69
+  if ((LISTENS)); then sent_with "$BIN"; fi
+  end_listen
+  look
+  assert_end "$ENDED" 0 71 73
+  one_of "$SENT" 0 69 74 75
+  if ((SENT == 0)); then assert_equal "$ROWS" 1; fi
+  ((ROWS <= 1))
+  read_file "$FOLDER/printed"
+  before="$content"
+  [[ "$wanted" == "$before"* ]] || fail "printed: $before"
+  if ((ENDED == 0 && ROWS == 1)); then assert_equal "$STATE" printed; fi
+  if [[ "$STATE" == printed ]]; then assert_equal "$before" "$wanted"; fi
+  if [[ "$STATE" == print && -n "$before" ]]; then one_of "$ENDED" 71 137; fi
+  if ((ROWS == 0)); then assert_equal "$before" ""; fi
+  if [[ "$STATE" == printed ]]; then wanted=""; fi
+
+  healthy_listen
+  sent_with "$BIN"
+  end_listen
+  look
+  assert_equal "$SENT $ENDED $SAID" "0 0 "
+  assert_equal "$ROWS $STATE $RECORDS $OUTCOME" "1 printed 1 acked"
+  read_file "$FOLDER/printed"
+  assert_equal "$content" "$before$wanted"
+}
+
+@test "faults: a listener killed at every point: acknowledged is stored once, and printed" {
+  each_point kill printing_listener
+  echo "# listen: killed at $POINTS points" >&3
+  ((POINTS >= 60))
+}
+
+@test "faults: a listener with a failure at every point: acknowledged is stored once, printed once" {
+  each_point fail printing_listener
+  echo "# listen: failing at $POINTS points" >&3
+  ((POINTS >= 60))
+}
