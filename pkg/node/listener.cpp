@@ -72,6 +72,9 @@ class Listener {
     committer_.end();
     handling_.end();
     workers_.end();
+    // Whoever has asked twice for the end gets the one they asked for first.
+    while (signal_number_ != 0 && signals_.take() != 0) {
+    }
   }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
