@@ -100,7 +100,10 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
+namespace {
+
+// Throws Error{status}.
+std::string read_up_to(int fd, std::size_t max_bytes, std::string_view what, Status status) {
   std::string content;
   std::array<char, 65536> chunk{};
   while (content.size() <= max_bytes) {
@@ -108,12 +111,18 @@ std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
     const ssize_t count = fault("read", EIO) ? -1 : read(fd, chunk.data(), room);
     if (count < 0) {
       if (errno == EINTR) continue;
-      throw Error(Status::no_input, "cannot read " + std::string(what) + ": " + errno_text(errno));
+      throw Error(status, "cannot read " + std::string(what) + ": " + errno_text(errno));
     }
     if (count == 0) break;
     content.append(chunk.data(), static_cast<std::size_t>(count));
   }
   return content;
+}
+
+}  // namespace
+
+std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
+  return read_up_to(fd, max_bytes, what, Status::no_input);
 }
 
 std::string read_input_file(const std::string& path, std::size_t max_bytes) {
@@ -159,7 +168,7 @@ std::string read_secret_file(const std::string& path, std::size_t max_bytes) {
   struct stat info {};
   if (fstat(file.get(), &info) != 0) throw Error(Status::system, failed("open", path, errno));
   require_private(path, info, S_IFREG);
-  std::string content = read_to_end(file.get(), max_bytes, in_quotes(path));
+  std::string content = read_up_to(file.get(), max_bytes, in_quotes(path), Status::system);
   if (content.size() > max_bytes) {
     throw Error(Status::system,
                 in_quotes(path) + " is larger than " + std::to_string(max_bytes) + " bytes");
