@@ -72,9 +72,6 @@ class Listener {
     committer_.end();
     handling_.end();
     workers_.end();
-    // Whoever has asked twice for the end gets the one they asked for first.
-    while (signal_number_ != 0 && signals_.take() != 0) {
-    }
   }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -151,6 +148,8 @@ class Listener {
     while (const int number = signals_.take()) {
       if (signal_number_ == 0) signal_number_ = number;
     }
+    // Whoever asks again for the end gets the one they asked for first.
+    signals_.keep_blocked();
     stop();
   }
 
