@@ -56,6 +56,7 @@ extern const Command kListenCommand;
 extern const Command kSendCommand;
 extern const Command kPeersCommand;
 extern const Command kLogCommand;
+extern const Command kQueueCommand;
 extern const Command kConfigCommand;
 extern const Command kHelpCommand;
 

@@ -12,8 +12,8 @@ namespace p2pchat {
 namespace {
 
 constexpr std::array kCommands = {
-    &kKeygenCommand, &kRegisterCommand, &kListenCommand, &kSendCommand,
-    &kPeersCommand,  &kLogCommand,      &kConfigCommand, &kHelpCommand,
+    &kKeygenCommand, &kRegisterCommand, &kListenCommand, &kSendCommand, &kPeersCommand,
+    &kLogCommand,    &kQueueCommand,    &kConfigCommand, &kHelpCommand,
 };
 
 std::string usage_of(const Command& command) {

@@ -88,6 +88,7 @@ std::string remarks_of(const HistoryEntry& entry) {
   };
   switch (entry.state) {
     case MessageState::interrupted:
+    case MessageState::queued:
     case MessageState::unknown:
     case MessageState::untaken:
     case MessageState::failed:

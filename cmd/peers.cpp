@@ -14,6 +14,7 @@
 #include "node/ping.h"
 #include "output.h"
 #include "terminal.h"
+#include "verbs.h"
 
 namespace p2pchat {
 
@@ -107,7 +108,7 @@ std::vector<std::string> row_of(const PeerInfo& peer) {
 
 // ---- the verbs
 
-void list(const Call& call) {
+int list(const Call& call) {
   std::vector<PeerInfo> peers = AddressBook(call.home).list();
   std::erase_if(peers, [&](const PeerInfo& peer) {
     return (call.has("pending") && peer.status != PeerStatus::pending) ||
@@ -131,13 +132,18 @@ void list(const Call& call) {
     }
   }
   print(text + table(rows));
+  return 0;
 }
 
-void show(const Call& call) {
+int show(const Call& call) {
   const PeerInfo peer = AddressBook(call.home).show(call.arguments()[1]);
-  if (call.has("json")) return print(json_line(record_of(peer)));
+  if (call.has("json")) {
+    print(json_line(record_of(peer)));
+    return 0;
+  }
   if (const auto format = format_option(call)) {
-    return print(format->expand(record_of(peer), true) + "\n");
+    print(format->expand(record_of(peer), true) + "\n");
+    return 0;
   }
   print(table({{"name", or_dash(peer.name)},
                {"status", status_text(peer)},
@@ -149,9 +155,10 @@ void show(const Call& call) {
                {"first seen", time_text(peer.first_seen)},
                {"last seen", time_text(peer.last_seen)},
                {"keys until", time_text(peer.keys_expire)}}));
+  return 0;
 }
 
-void accept(const Call& call) {
+int accept(const Call& call) {
   const std::string& stranger = call.arguments()[1];
   const auto name = call.text("as");
   if (!name) {
@@ -162,13 +169,18 @@ void accept(const Call& call) {
             .accept(stranger, *name, call.text("expect"), call.has("replace"))
             .fingerprint +
         "\n");
+  return 0;
 }
 
-void verify(const Call& call) {
+int verify(const Call& call) {
   AddressBook book(call.home);
   const std::string& peer = call.arguments()[1];
-  if (call.has("confirm")) return book.confirm(peer);
+  if (call.has("confirm")) {
+    book.confirm(peer);
+    return 0;
+  }
   print(book.digits(peer, load_identity(call.home).id) + "\n");
+  return 0;
 }
 
 std::string json_of(const Ping& ping, const std::string& peer, Status status) {
@@ -208,76 +220,58 @@ std::string text_of(const Ping& ping) {
   return table(rows);
 }
 
-void ping(const Call& call) {
+int ping(const Call& call) {
   const std::string& peer = call.arguments()[1];
   const Config config = Config::load(call.home);
   const auto time = send_time(config, time_option(call, "timeout"), 0);
   const Ping result = ping_peer(call.home, config, peer, time);
   const Status status = result.error ? result.error->status() : Status::ok;
   print(call.has("json") ? json_of(result, peer, status) : text_of(result));
-  if (!result.error) return;
+  if (!result.error) return 0;
   throw Error(status, layer_name(*result.failed) + ": " + result.error->what(),
               result.error->hint());
 }
 
-struct Verb {
-  std::string_view name;
-  std::size_t arguments;     // after the verb
-  std::string_view options;  // those that it takes, each between spaces
-  void (*run)(const Call& call);
-};
-
-void block(const Call& call) {
+int block(const Call& call) {
   AddressBook(call.home).block(call.arguments()[1]);
+  return 0;
 }
-void unblock(const Call& call) {
+int unblock(const Call& call) {
   AddressBook(call.home).unblock(call.arguments()[1]);
+  return 0;
 }
-void reject(const Call& call) {
+int reject(const Call& call) {
   AddressBook(call.home).reject(call.arguments()[1]);
+  return 0;
 }
-void remove(const Call& call) {
+int remove(const Call& call) {
   AddressBook(call.home).remove(call.arguments()[1]);
+  return 0;
 }
-void rename(const Call& call) {
+int rename(const Call& call) {
   AddressBook(call.home).rename(call.arguments()[1], call.arguments()[2]);
+  return 0;
 }
-void export_card(const Call& call) {
+int export_card(const Call& call) {
   print(AddressBook(call.home).card(call.arguments()[1]) + "\n");
+  return 0;
 }
 
 constexpr std::array kVerbs = {
-    Verb{"", 0, " pending names null json format porcelain ", list},
-    Verb{"show", 1, " json format ", show},
-    Verb{"accept", 1, " as expect replace ", accept},
-    Verb{"reject", 1, "", reject},
-    Verb{"block", 1, "", block},
-    Verb{"unblock", 1, "", unblock},
-    Verb{"remove", 1, "", remove},
-    Verb{"rename", 2, "", rename},
-    Verb{"export", 1, "", export_card},
-    Verb{"verify", 1, " confirm ", verify},
-    Verb{"ping", 1, " json timeout ", ping},
+    Verb{"", 0, 0, " pending names null json format porcelain ", list},
+    Verb{"show", 1, 1, " json format ", show},
+    Verb{"accept", 1, 1, " as expect replace ", accept},
+    Verb{"reject", 1, 1, "", reject},
+    Verb{"block", 1, 1, "", block},
+    Verb{"unblock", 1, 1, "", unblock},
+    Verb{"remove", 1, 1, "", remove},
+    Verb{"rename", 2, 2, "", rename},
+    Verb{"export", 1, 1, "", export_card},
+    Verb{"verify", 1, 1, " confirm ", verify},
+    Verb{"ping", 1, 1, " json timeout ", ping},
 };
 
-const Verb& verb_of(const Call& call) {
-  const std::string name = call.arguments().empty() ? "" : call.arguments()[0];
-  const auto* verb =
-      std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == name; });
-  if (verb != kVerbs.end()) return *verb;
-  std::string known;
-  for (const Verb& v : kVerbs) known += v.name.empty() ? "" : " " + std::string(v.name);
-  throw Error(Status::usage, "unknown verb " + in_quotes(name), "one of:" + known);
-}
-
-void refuse_conflicts(const Call& call, const Verb& verb) {
-  for (const Option& option : kOptions) {
-    const std::string name(option.name);
-    if (call.has(name) && verb.options.find(" " + name + " ") == std::string_view::npos) {
-      const std::string verb_name = verb.name.empty() ? "a list" : std::string(verb.name);
-      throw Error(Status::usage, "--" + name + " does not go with " + verb_name);
-    }
-  }
+void refuse_conflicts(const Call& call) {
   refuse_together(call, {"names", "json", "format", "porcelain"});
   refuse_together(call, {"names", "pending"});
   if (call.has("null") && !call.has("names") && !call.has("porcelain") && !call.has("format")) {
@@ -289,13 +283,10 @@ void refuse_conflicts(const Call& call, const Verb& verb) {
 }
 
 int run(const Call& call) {
-  const Verb& verb = verb_of(call);
-  refuse_conflicts(call, verb);
-  const std::size_t wanted = verb.name.empty() ? 0 : verb.arguments + 1;
-  require_arguments(call, wanted, wanted);
+  const Verb& verb = verb_of(call, kVerbs);
+  refuse_conflicts(call);
   call.home.require_identity();
-  verb.run(call);
-  return 0;
+  return verb.run(call);
 }
 
 }  // namespace

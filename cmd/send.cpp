@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -11,7 +12,7 @@
 #include "command.h"
 #include "node/config.h"
 #include "node/outbox.h"
-#include "node/outcome.h"
+#include "outcome.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -26,6 +27,8 @@ constexpr std::array kOptions = {
     Option{"", "json", "Print an object for each peer instead of the reply"},
     Option{"", "propagate", "Exit with the status of the peer's handler"},
     Option{"W", "timeout", "Give up after this time", "TIME"},
+    Option{"", "queue", "Keep what cannot be delivered now for p2pchat queue flush"},
+    Option{"", "expire", "For so long the message may be delivered, 7 days by default", "TIME"},
     Option{"", "id", "An id of your own: the same id is delivered once", "ID"},
     Option{"", "binary", "Any bytes, not only UTF-8; implies --raw"},
     Option{"", "raw", "Take off no final newline, escape nothing"},
@@ -105,6 +108,7 @@ std::string retry_command(const Call& call, const Letter& letter,
   const std::string program = program_words(call.globals);
   std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
   command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
+  if (const auto expire = call.text("expire")) command += " --expire " + shell_word(*expire);
   std::string with;
   for (const char* flag : {"binary", "raw", "escape", "quiet", "json", "propagate"}) {
     if (call.has(flag)) command += std::string(" --") + flag;
@@ -136,16 +140,15 @@ class Report {
   // Returns the exit status for this peer.
   int add(const Sent& sent) {
     if (!lost_) print_outcome(sent);
-    if (sent.error) return fail(sent.peer, *sent.error);
+    if (sent.error) return fail(sent, *sent.error);
     if (lost_) {
       said_lost_ = true;
-      return fail(sent.peer, {lost_->status(), "acknowledged by " + in_quotes(sent.peer) +
-                                                   ", but " + lost_->what()});
+      return fail(sent, {lost_->status(),
+                         "acknowledged by " + in_quotes(sent.peer) + ", but " + lost_->what()});
     }
     if (is_terminal(STDOUT_FILENO) && !json_) say("delivered to " + sent.peer);
     if (sent.delivered->rc == 0) return 0;
-    fail(sent.peer, {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) +
-                                          " " + handler_failure(sent.delivered->rc)});
+    fail(sent, handler_error(sent));
     return status_of(sent);
   }
 
@@ -158,21 +161,19 @@ class Report {
   }
 
  private:
-  int fail(const std::string& peer, const Error& error) {
+  int fail(const Sent& sent, const Error& error) {
     const std::string text = error.what();
-    const bool names_peer = text.find(in_quotes(peer)) != std::string::npos;
     const bool new_hint = hints_.insert(error.hint()).second;
-    say_error(several_ && !names_peer ? "sending to " + in_quotes(peer) + ": " + text : text,
-              new_hint ? error.hint() : "");
-    const bool is_new = std::find(unknown_.begin(), unknown_.end(), peer) == unknown_.end();
-    if (error.status() == Status::unknown_outcome && is_new) unknown_.push_back(peer);
+    say_error(several_ ? naming_peer(sent, text) : text, new_hint ? error.hint() : "");
+    const bool is_new = std::find(unknown_.begin(), unknown_.end(), sent.peer) == unknown_.end();
+    if (error.status() == Status::unknown_outcome && is_new) unknown_.push_back(sent.peer);
     return static_cast<int>(error.status());
   }
 
   void print_outcome(const Sent& sent) {
     try {
       if (json_) {
-        print(json_line(record_of(sent)));
+        print(json_line(record_of(sent, letter_.id, status_of(sent))));
       } else if (sent.delivered && !sent.error) {
         print_reply(*sent.delivered);
       }
@@ -181,22 +182,7 @@ class Report {
     }
   }
 
-  Record record_of(const Sent& sent) const {
-    return {text_field("peer", sent.peer),
-            text_field("id", letter_.id),
-            text_field("status", sent.state),
-            {"exit", std::uint64_t(status_of(sent))},
-            sent.delivered ? bytes_field("body", "data", sent.delivered->reply)
-                           : Field{"body", nullptr}};
-  }
-
-  int status_of(const Sent& sent) const {
-    constexpr unsigned kLargestOwn = 63;  // from 64 on they are ours
-    if (sent.error) return static_cast<int>(sent.error->status());
-    const unsigned rc = sent.delivered->rc;
-    const bool own = rc == 0 || (call_.has("propagate") && rc <= kLargestOwn);
-    return own ? static_cast<int>(rc) : static_cast<int>(Status::handler);
-  }
+  int status_of(const Sent& sent) const { return p2pchat::status_of(sent, call_.has("propagate")); }
 
   void print_reply(const Delivered& delivered) const {
     if (several_ || call_.has("quiet")) return;
@@ -235,12 +221,24 @@ bool ended_in_time(const Outcomes& outcomes) {
          sent.error->status() == Status::unavailable;
 }
 
+// Seconds.
+std::uint64_t life_of(const Call& call) {
+  const auto time = time_option(call, "expire");
+  if (!time) return kLetterLifeSeconds;
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(*time).count();
+  if (static_cast<std::uint64_t>(seconds) <= kMostLifeSeconds) {
+    return static_cast<std::uint64_t>(seconds);
+  }
+  throw Error(Status::usage, "--expire: more than 30 days");
+}
+
 int run(const Call& call) {
   constexpr std::chrono::seconds kPatience{10};
   refuse_conflicts(call);
   Letter letter;
   letter.id = letter_id(call.text("id"));
   letter.id_text = call.text("id").value_or(letter.id);
+  letter.exp = unix_now() + life_of(call);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);
@@ -250,7 +248,8 @@ int run(const Call& call) {
 
   const bool chosen = time || config.send_timeout();
   const Outcomes outcomes =
-      outbox.send(letter, call.arguments(), {send_time(config, time, letter.body.size()), !chosen});
+      outbox.send(letter, call.arguments(), {send_time(config, time, letter.body.size()), !chosen},
+                  call.has("queue") ? IfNotTaken::queue : IfNotTaken::fail);
   set_patience(kPatience);
   const int status = ended_in_time(outcomes) ? 0 : tell(call, letter, outcomes);
   if (outcomes.signal_number != 0) die_by_signal(outcomes.signal_number);
@@ -261,9 +260,8 @@ int run(const Call& call) {
 
 const Command kSendCommand = {
     "send",
-    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--id ID] [--binary] [--raw | "
-    "--escape] "
-    "PEER...",
+    "[-m TEXT | -f FILE] [-q | --json] [--propagate] [-W TIME] [--queue] [--expire TIME] "
+    "[--id ID] [--binary] [--raw | --escape] PEER...",
     "send a message to peers and wait for their acknowledgements",
     kOptions,
     run,

@@ -37,6 +37,14 @@ std::string coloured(std::string_view word, std::string_view colour) {
   return std::string(colour) + std::string(word) + std::string(kPlain);
 }
 
+std::atomic<std::size_t> progress_columns = 0;
+
+// What makes the line of progress blank, on any terminal.
+std::string progress_wiped() {
+  const std::size_t columns = progress_columns.exchange(0);
+  return columns == 0 ? "" : "\r" + std::string(columns, ' ') + "\r";
+}
+
 bool can_be_written() {
   pollfd polled{STDERR_FILENO, POLLOUT, 0};
   if (poll(&polled, 1, poll_time(patience)) == 1 && (polled.revents & POLLOUT) != 0) return true;
@@ -56,7 +64,14 @@ void set_patience(std::chrono::milliseconds time) {
 
 void say(std::string_view line) {
   // One write a message, so that two threads do not mix their lines.
-  if (can_be_written()) write_all(STDERR_FILENO, std::string(line) + "\n");
+  if (can_be_written()) write_all(STDERR_FILENO, progress_wiped() + std::string(line) + "\n");
+}
+
+void show_progress(std::string_view line) {
+  if (!is_terminal(STDERR_FILENO) || !can_be_written()) return;
+  const std::string wiped = progress_wiped();
+  progress_columns = line.size();
+  write_all(STDERR_FILENO, wiped + std::string(line));
 }
 
 void say_error(std::string_view text, std::string_view hint) {

@@ -25,6 +25,10 @@ void say(std::string_view line);
 void say_error(std::string_view text, std::string_view hint);
 void say_hint(std::string_view hint);
 
+// How far something that takes a while has come: a line that the next one takes the place of, on a
+// terminal alone. Nothing: takes it away.
+void show_progress(std::string_view line);
+
 bool is_terminal(int descriptor);
 
 }  // namespace p2pchat

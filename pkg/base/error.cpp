@@ -32,7 +32,10 @@ constexpr std::array kStatusTable = {
               "outcome unknown: connection lost or out of time after the request began to leave; "
               "the id and the retrying command are printed",
               "retry with --id"},
-    StatusRow{"75", "not taken now (busy, or clocks differ)", "wait"},
+    StatusRow{"75",
+              "not taken now (busy, clocks differ, or unreachable with --queue); kept only if "
+              "stderr says queued",
+              "wait"},
     StatusRow{"76", "the other side does not speak this protocol", "look"},
     StatusRow{"77",
               "trust: key changed, we are not known or not accepted there, blocked, weak key, "

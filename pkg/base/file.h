@@ -89,6 +89,14 @@ constexpr LockByte lock_byte_of_message(std::int64_t row) {
   return LockByte{static_cast<std::uint64_t>(LockByte::messages) + static_cast<std::uint64_t>(row)};
 }
 
+// Delivering what waits for a peer: a byte of its own for each peer, by any number of 56 bits that
+// stands for it.
+constexpr LockByte lock_byte_of_queue(std::uint64_t peer) {
+  constexpr std::uint64_t kFirst = 1ULL << 62U;
+  constexpr std::uint64_t kLast = (1ULL << 56U) - 1;
+  return LockByte{kFirst + (peer & kLast)};
+}
+
 // An exclusive lock on one byte of a file, held until destruction or the end of the process (an
 // open file description lock: the kernel releases it, whatever happens to us).
 class FileLock {

@@ -40,8 +40,10 @@ Resolved ask_resolver(const std::string& host) {
   addrinfo* found = nullptr;
   const int problem = getaddrinfo(host.c_str(), nullptr, &wanted, &found);
   if (problem != 0) {
-    const bool unknown = problem == EAI_NONAME || problem == EAI_NODATA;
-    return {{}, DialFailure::not_resolved, unknown ? "host not found" : "name resolution failed"};
+    if (problem == EAI_NONAME || problem == EAI_NODATA) {
+      return {{}, DialFailure::not_resolved, "host not found"};
+    }
+    return {{}, DialFailure::not_resolved_now, "name resolution failed"};
   }
   Resolved resolved;
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {

@@ -15,6 +15,7 @@ namespace p2pchat {
 enum class DialFailure {
   none,
   not_resolved,
+  not_resolved_now,  // the resolver itself has failed
   unreachable,
   exhausted,  // this machine has no descriptor or no memory left
 };

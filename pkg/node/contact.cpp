@@ -13,14 +13,18 @@ namespace {
 
 constexpr std::string_view kKeysRequest = "keys";
 
-Error dial_error(const Contact& contact, const std::string& address, const Dialed& dialed) {
-  const std::string peer = in_quotes(contact.name) + " (" + address + ")";
-  if (dialed.failure == DialFailure::not_resolved) {
-    return {Status::no_host, "cannot resolve the address of " + peer + ": " + dialed.why};
+[[noreturn]] void fail(const Contact& contact, const std::string& address, const Dialed& dialed) {
+  const std::string peer = in_quotes(contact.name) + " (" + address + "): " + dialed.why;
+  switch (dialed.failure) {
+    case DialFailure::not_resolved:
+      throw Error(Status::no_host, "cannot resolve the address of " + peer);
+    case DialFailure::not_resolved_now:
+      throw NotResolvedNow(Status::no_host, "cannot resolve the address of " + peer);
+    case DialFailure::exhausted:
+      throw Error(Status::system, "cannot connect to " + peer);
+    default:
+      throw Error(Status::unavailable, "cannot connect to " + peer);
   }
-  const bool ours = dialed.failure == DialFailure::exhausted;
-  return {ours ? Status::system : Status::unavailable,
-          "cannot connect to " + peer + ": " + dialed.why};
 }
 
 }  // namespace
@@ -90,7 +94,7 @@ Line connect(const Contact& contact, const Deadline& deadline, int interrupt) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
                 "p2pchat register " + contact.name + " HOST[:PORT]");
   }
-  std::optional<Error> first_error;
+  std::optional<Dialed> first_failed;
   std::size_t left = contact.addresses.size();
   for (const std::string& text : contact.addresses) {
     // What is left of the time is shared between the addresses that are left.
@@ -99,9 +103,9 @@ Line connect(const Contact& contact, const Deadline& deadline, int interrupt) {
     if (!address) throw Error(Status::internal, "a stored address is none: " + in_quotes(text));
     Dialed dialed = dial(address->host, address->port, share, interrupt);
     if (dialed.socket) return {std::move(dialed.socket), text, dialed.resolving};
-    if (!first_error) first_error = dial_error(contact, text, dialed);
+    if (!first_failed) first_failed = std::move(dialed);
   }
-  throw Error(*first_error);
+  fail(contact, contact.addresses.front(), *first_failed);
 }
 
 Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline, int interrupt) {

@@ -53,6 +53,12 @@ class Line {
 // True when the command has a place for an address: %h or %p.
 bool names_address(const std::string& via);
 
+// The resolver cannot say now whether there is such a host: this machine may be off line.
+class NotResolvedNow : public Error {
+ public:
+  using Error::Error;
+};
+
 // Throws Error{no_host} or Error{unavailable}, with the address and the reason. `interrupt`, here
 // and below: see net/dial.h and net/exchange.h.
 Line connect(const Contact& contact, const Deadline& deadline, int interrupt = -1);

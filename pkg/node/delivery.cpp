@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <new>
 
 #include "base/clock.h"
@@ -13,14 +14,14 @@
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "store/messages.h"
+#include "store/queue.h"
 
 namespace p2pchat {
 
 static_assert(kMaxLetterBytes == kMaxBodyBytes);
+static_assert(kMostLifeSeconds == kMaxRequestDays * kSecondsPerDay);
 
 namespace {
-
-constexpr std::uint64_t kMessageLifeDays = 7;
 
 KeyStatement stored_statement(const PeerRow& row) {
   Result<KeyStatement> statement = read_key_statement(row.statement);
@@ -29,11 +30,6 @@ KeyStatement stored_statement(const PeerRow& row) {
                 "p2pchat peers remove " + row.name + ", then register it again");
   }
   return *std::move(statement);
-}
-
-bool is_readable(int descriptor) {
-  pollfd polled{descriptor, POLLIN, 0};
-  return poll(&polled, 1, 0) == 1;
 }
 
 class Delivery {
@@ -55,7 +51,7 @@ class Delivery {
   }
 
   void run() {
-    if (is_readable(sender_.interrupt)) throw not_begun("interrupted");
+    if (is_interrupted(sender_)) throw not_begun("interrupted");
     if (deadline_.passed()) throw not_begun("no time was left");
     if (auto known = earlier_delivery()) {
       sent_.delivered = *std::move(known);
@@ -89,8 +85,7 @@ class Delivery {
     if (!known) return std::nullopt;
     if (known->hash != hash_) {
       set_state(MessageState::failed);
-      throw Error(Status::data,
-                  the_id() + " has carried another message to " + in_quotes(peer_.name));
+      throw carried_another(letter_, peer_.name);
     }
     record_ = known->id;
     before_ = known->state;
@@ -106,11 +101,8 @@ class Delivery {
     if (!known || known->exp > unix_now()) return std::nullopt;
     if (known->state == MessageState::acked) return Delivered{known->reply, known->rc};
     if (known->state != MessageState::unknown) return std::nullopt;
-    throw Error(Status::data, the_id() + " has expired: whether " + in_quotes(peer_.name) +
-                                  " has the message can no longer be found out");
+    throw expired_unknown(letter_, peer_.name);
   }
-
-  std::string the_id() const { return "the id " + in_quotes(letter_.id_text); }
 
   Line connected() {
     Line line = connect(Contact::of(peer_), deadline_, sender_.interrupt);
@@ -161,11 +153,15 @@ class Delivery {
   }
 
   // What is known of a message only grows: an attempt before this one, or beside it, that was
-  // acknowledged or whose outcome is unknown is not undone by one that was not taken.
+  // acknowledged or whose outcome is unknown is not undone by one that was not taken. What waits in
+  // the queue goes on waiting until it is delivered.
   void record_outcome(MessageState state, const std::string& reply, unsigned rc) {
     database_.set_durability(Durability::normal);
     WriteTransaction transaction(database_);
+    QueueTable queue(database_);
     const auto present = messages_.get(*record_);
+    if (state == MessageState::untaken && queue.find(*record_)) state = MessageState::queued;
+    if (state == MessageState::acked) queue.remove(*record_);
     const bool was_acked = present && present->state == MessageState::acked;
     const bool says_more =
         state == MessageState::acked ||
@@ -179,10 +175,16 @@ class Delivery {
     if (handed_out) database_.scrub_log();
   }
 
+  // Not beyond what a peer takes, where our clock was once ahead of now.
+  std::uint64_t expiry_at(std::uint64_t iat) const {
+    if (letter_.exp == 0) return iat + kLetterLifeSeconds;
+    return std::clamp(letter_.exp, iat + 1, iat + kMostLifeSeconds);
+  }
+
   Reply attempt(bool second) {
     Draft draft;
     draft.iat = unix_now();
-    draft.exp = draft.iat + kMessageLifeDays * kSecondsPerDay;
+    draft.exp = expiry_at(draft.iat);
     draft.jti = letter_.id;
     draft.body = letter_.body;
     const SealedRequest sealed = seal_request(draft, identity_.key, identity_.id, statement_);
@@ -237,6 +239,7 @@ class Delivery {
     const Outcome outcome = is_ack ? outcome_of(*reply.ack) : outcome_of(reply.row);
     if (outcome.state != MessageState::acked) {
       record_outcome(outcome.state, {}, 0);
+      sent_.later = outcome.state == MessageState::untaken;
       if (is_ack) keep_announced_statement(reply.ack->keys);
       throw error_of(reply, correspondent());
     }
@@ -278,6 +281,21 @@ class Delivery {
 
 }  // namespace
 
+bool is_interrupted(const Sender& sender) {
+  pollfd polled{sender.interrupt, POLLIN, 0};
+  return poll(&polled, 1, 0) == 1;
+}
+
+Error carried_another(const Letter& letter, const std::string& peer) {
+  return {Status::data, "the id " + in_quotes(letter.id_text) + " has carried another message to " +
+                            in_quotes(peer)};
+}
+
+Error expired_unknown(const Letter& letter, const std::string& peer) {
+  return {Status::data, "the id " + in_quotes(letter.id_text) + " has expired: whether " +
+                            in_quotes(peer) + " has the message can no longer be found out"};
+}
+
 PeerRow trusted_peer(Peers& peers, const std::string& name) {
   auto row = peers.by_name(name);
   if (!row) {
@@ -298,7 +316,12 @@ Sent deliver(const Letter& letter, const std::string& peer, const Sender& sender
   Sent sent{peer, state_text(MessageState::untaken), {}, {}};
   try {
     Delivery(letter, sender, deadline, sent).run();
+  } catch (const NotResolvedNow& error) {
+    sent.later = true;
+    sent.error = error;
   } catch (const Error& error) {
+    const Status status = error.status();
+    sent.later = sent.later || status == Status::unavailable || status == Status::unknown_outcome;
     sent.error = error;
   } catch (const std::bad_alloc&) {
     sent.error = Error(Status::system, "out of memory");

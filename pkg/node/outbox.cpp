@@ -1,71 +1,22 @@
 #include "node/outbox.h"
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <map>
-#include <thread>
 
 #include "base/error.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "node/identity.h"
 #include "node/keyring.h"
+#include "node/queue.h"
+#include "node/side_by_side.h"
 #include "protocol/claims.h"
 #include "store/peers.h"
 
 namespace p2pchat {
 
 namespace {
-
-// One letter to several peers, by as many threads as there may be exchanges at once.
-class Round {
- public:
-  Round(const Letter& letter, std::vector<std::string> names, const SendTime& time)
-      : letter_(letter),
-        names_(std::move(names)),
-        time_(time),
-        deadline_(time.time),
-        sent_(names_.size()) {}
-
-  // `own` is the connection of the calling thread, which takes part; the others open theirs.
-  std::vector<Sent> run(const Home& home, const Sender& own) {
-    const std::size_t helpers = std::min(names_.size(), kMaxExchangesAtOnce) - 1;
-    std::vector<std::thread> threads;
-    try {
-      while (threads.size() < helpers) {
-        threads.push_back(start_thread([&] { help(home, own); }));
-      }
-    } catch (const Error&) {  // those that run do it all
-    }
-    work(own);
-    for (std::thread& thread : threads) thread.join();
-    return std::move(sent_);
-  }
-
- private:
-  void help(const Home& home, const Sender& own) {
-    try {
-      Database database = home.open_state(Durability::full);
-      work({own.identity, database, own.log_keep_seconds, own.interrupt});
-    } catch (...) {  // a thread's outermost edge: the others take its share
-    }
-  }
-
-  void work(const Sender& sender) {
-    for (std::size_t i = next_++; i < names_.size(); i = next_++) {
-      const Deadline deadline = time_.for_each ? Deadline(time_.time) : deadline_;
-      sent_[i] = deliver(letter_, names_[i], sender, deadline);
-    }
-  }
-
-  const Letter& letter_;
-  std::vector<std::string> names_;
-  SendTime time_;
-  Deadline deadline_;
-  std::vector<Sent> sent_;
-  std::atomic<std::size_t> next_ = 0;
-};
 
 // Each name once, and for each place in `names` which of them stands there.
 struct Distinct {
@@ -129,14 +80,21 @@ void Outbox::require_peers(const std::vector<std::string>& names) {
 }
 
 Outcomes Outbox::send(const Letter& letter, const std::vector<std::string>& names,
-                      const SendTime& time) {
-  Distinct peers = distinct(names);
+                      const SendTime& time, IfNotTaken otherwise) {
+  const Distinct peers = distinct(names);
   raise_descriptor_limit();
-  Round round(letter, std::move(peers.names), time);
+  const Deadline common(time.time);
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
-  const Sender sender{identity, database_, log_keep_seconds_, signals.descriptor()};
-  const std::vector<Sent> sent = round.run(home_, sender);
+  const Sender own{identity, database_, log_keep_seconds_, signals.descriptor()};
+  std::vector<Enqueued> queued;
+  if (otherwise == IfNotTaken::queue) queued = enqueue(letter, peers.names, own);
+  std::vector<Sent> sent(peers.names.size());
+  side_by_side(home_, own, sent.size(), [&](std::size_t i, const Sender& sender) {
+    const Deadline deadline = time.for_each ? Deadline(time.time) : common;
+    sent[i] = queued.empty() ? deliver(letter, peers.names[i], sender, deadline)
+                             : deliver_or_keep(home_, letter, queued[i], sender, deadline);
+  });
 
   Outcomes outcomes;
   for (const std::size_t place : peers.places) outcomes.sent.push_back(sent[place]);

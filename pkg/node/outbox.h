@@ -13,7 +13,6 @@
 namespace p2pchat {
 
 inline constexpr std::size_t kMaxIdNameBytes = 128;
-inline constexpr std::size_t kMaxExchangesAtOnce = 32;
 
 // 22 characters: a new random id, or the one that stands for the caller's own name for the message
 // (1 to kMaxIdNameBytes bytes, else Error{usage}).
@@ -27,6 +26,11 @@ std::chrono::milliseconds send_time(const Config& config,
 struct SendTime {
   std::chrono::milliseconds time{};
   bool for_each = false;  // each exchange has it for itself; else all of them together
+};
+
+enum class IfNotTaken {
+  fail,
+  queue,  // kept for later, unless it would not be taken then either
 };
 
 struct Outcomes {
@@ -44,7 +48,10 @@ class Outbox {
 
   // At most kMaxExchangesAtOnce at once. A peer that is named twice has one exchange and two
   // outcomes. SIGINT, SIGTERM and SIGHUP end all of them at once. Throws Error when none can begin.
-  Outcomes send(const Letter& letter, const std::vector<std::string>& names, const SendTime& time);
+  // What is queued has the state queued and an Error{try_later}; it is delivered after all that
+  // waits for the same peer.
+  Outcomes send(const Letter& letter, const std::vector<std::string>& names, const SendTime& time,
+                IfNotTaken otherwise = IfNotTaken::fail);
 
  private:
   const Home& home_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -127,6 +128,11 @@ void Database::migrate(const std::string& lock_path) {
   sqlite_.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
   sqlite_.exec("PRAGMA user_version = " + std::to_string(kSchemaVersion));
   transaction.commit();
+}
+
+std::int64_t to_sql(std::uint64_t value) {
+  constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(value, kLargest));
 }
 
 namespace {

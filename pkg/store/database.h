@@ -6,6 +6,7 @@
 #include <SQLiteCpp/Exception.h>
 
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <string>
 
@@ -66,6 +67,9 @@ class Database {
   std::chrono::milliseconds patience_;
   SQLite::Database sqlite_;
 };
+
+// What the database can hold: the largest it has for what is larger.
+std::int64_t to_sql(std::uint64_t value);
 
 // BEGIN IMMEDIATE, so that the busy timeout is honoured; rolled back unless committed. Threads of
 // this process queue on a mutex instead of SQLite's polling, and the database's patience is for

@@ -3,20 +3,12 @@
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
-#include <algorithm>
-#include <limits>
-
 namespace p2pchat {
 
 namespace {
 
 constexpr std::size_t kPageRows = 1'000;
 constexpr std::size_t kPageBytes = 4'194'304;
-
-std::int64_t to_sql(std::uint64_t value) {
-  return static_cast<std::int64_t>(
-      std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
-}
 
 // Always in the order of ids, which one index each gives: none of the others may be chosen for a
 // condition that only thins out ("+").

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "store/marks.h"
 
@@ -31,6 +30,7 @@ constexpr std::array kStateNames = {
     StateName{MessageState::handling, "handling"},
     StateName{MessageState::handled, "handled"},
     StateName{MessageState::interrupted, "interrupted"},
+    StateName{MessageState::queued, "queued"},
     StateName{MessageState::unknown, "unknown"},
     StateName{MessageState::acked, "acked"},
     StateName{MessageState::untaken, "untaken"},
@@ -39,11 +39,6 @@ constexpr std::array kStateNames = {
 
 std::string direction_text(Direction direction) {
   return direction == Direction::in ? "in" : "out";
-}
-
-std::int64_t to_sql(std::uint64_t value) {
-  return static_cast<std::int64_t>(
-      std::min<std::uint64_t>(value, std::numeric_limits<std::int64_t>::max()));
 }
 
 void bind_blob(SQLite::Statement& statement, int index, const std::string& bytes) {
@@ -74,8 +69,9 @@ MessageRow read(SQLite::Statement& statement) {
   return row;
 }
 
-// Not still to be written or handled: then neither the body nor the id may go.
-constexpr const char* kHandedOut = "state NOT IN ('print', 'exec', 'handling')";
+// Not still to be written, handled or delivered: then neither the body nor the id may go.
+constexpr const char* kHandedOut =
+    "state NOT IN ('print', 'exec', 'handling') AND id NOT IN (SELECT message FROM queue)";
 
 }  // namespace
 
@@ -170,6 +166,19 @@ void Messages::set_outcome(std::int64_t id, MessageState state, const std::strin
     bind_blob(query, 2, reply);
     query.bind(3, rc);
     query.bind(4, id);
+    query.exec();
+  });
+}
+
+void Messages::queue_again(std::int64_t id, const std::string& body, std::uint64_t exp) {
+  database_.guarded([&] {
+    SQLite::Statement query(database_.sqlite(),
+                            "UPDATE messages SET body = ?, exp = max(exp, ?), "
+                            "state = CASE state WHEN 'unknown' THEN state ELSE 'queued' END "
+                            "WHERE id = ?");
+    bind_blob(query, 1, body);
+    query.bind(2, to_sql(exp));
+    query.bind(3, id);
     query.exec();
   });
 }

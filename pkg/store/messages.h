@@ -20,6 +20,7 @@ enum class MessageState {
   handling,     // in: a handler has it, or had it when its listener died
   handled,      // in: the handler has ended
   interrupted,  // in: nobody knows how the handler ended, and it is not run again
+  queued,       // out: waits in the queue, and nothing of it has left
   unknown,      // out: began to leave, no answer that says more (also while it is under way)
   acked,        // out: stored by the peer
   untaken,      // out: the peer said not now, or not you
@@ -64,6 +65,9 @@ class Messages {
   void extend(std::int64_t id, std::uint64_t exp);
   void set_state(std::int64_t id, MessageState state);
   void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
+  // Gives a message of ours its body again, and a longer life; whether it was delivered is what it
+  // was, and is not asked where it is known.
+  void queue_again(std::int64_t id, const std::string& body, std::uint64_t exp);
   // Deletes the body, and of a sent message the reply too; keeps the row.
   void forget_body(std::int64_t id);
 
@@ -74,12 +78,14 @@ class Messages {
   std::vector<std::int64_t> unhandled();
 
   // Deletes received and sent ids that expired before `exp_before` and whose body is gone already,
-  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed or handled
-  // stay, and so does the newest row, so that no later one gets a number that was there before.
+  // and remembers the largest expiry among them: purge_mark(). Ids still to be printed, handled
+  // or delivered stay, and so does the newest row, so that no later one gets a number that was
+  // there before.
   void purge(std::uint64_t exp_before);
   // No message whose expiry is not above it can be told from one that was seen and purged.
   std::uint64_t purge_mark();
-  // Deletes the bodies of messages stored before; those still to be printed or handled stay.
+  // Deletes the bodies of messages stored before; those still to be printed, handled or
+  // delivered stay.
   void forget_bodies(std::uint64_t time_before);
 
   // The same for messages stored before that time and exchanged with that peer (IK; with anybody

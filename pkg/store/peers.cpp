@@ -11,17 +11,14 @@ namespace p2pchat {
 
 namespace {
 
+std::uint64_t from_sql(const SQLite::Column& column) {
+  return static_cast<std::uint64_t>(column.getInt64());
+}
+
 constexpr const char* kColumns =
     "id, identity, name, status, trust, statement, typed_address, announced_address, via, told, "
     "hint, "
     "source, registered, first_seen, last_seen";
-
-std::int64_t to_sql(std::uint64_t value) {
-  return static_cast<std::int64_t>(value);
-}
-std::uint64_t from_sql(const SQLite::Column& column) {
-  return static_cast<std::uint64_t>(column.getInt64());
-}
 
 template <typename Value, std::size_t size>
 using Names = std::array<std::pair<Value, const char*>, size>;

@@ -93,6 +93,18 @@ inline constexpr std::array kMigrations = {
       CREATE INDEX messages_by_direction ON messages (direction, id);
       CREATE INDEX messages_by_time ON messages (time);
     )sql",
+    // Messages of ours that are delivered later.
+    R"sql(
+      CREATE TABLE queue (
+        message  INTEGER PRIMARY KEY REFERENCES messages (id),
+        peer     TEXT NOT NULL,                        -- aud of the message
+        attempts INTEGER NOT NULL,                     -- made by the queue
+        next     INTEGER NOT NULL,                     -- not tried before
+        failed   INTEGER NOT NULL CHECK (failed IN (0, 1)),  -- given up
+        why      TEXT NOT NULL                         -- how the last attempt ended, or ""
+      ) STRICT;
+      CREATE INDEX queue_waiting ON queue (peer, message) WHERE failed = 0;
+    )sql",
 };
 
 inline constexpr int kSchemaVersion = static_cast<int>(kMigrations.size());

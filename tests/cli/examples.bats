@@ -51,9 +51,10 @@ ours() {
   done
 }
 
-# What is another each time: times, the numbers of `peers verify`, the address and port.
+# What is another each time: times, the numbers of `peers verify`, the address and port. A carriage
+# return takes away what stood there.
 normal() {
-  sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z/TIME/g' -e 's/([0-9]{5} ){11}[0-9]{5}/NUMBERS/' \
+  sed -E -e 's/.*\r(.)/\1/' -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z/TIME/g' -e 's/([0-9]{5} ){11}[0-9]{5}/NUMBERS/' \
     -e 's/[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} UTC [0-9]{4}$/DATE/' \
     -e 's/^listening on .*:[0-9]+$/listening/'
 }
@@ -129,11 +130,11 @@ finish() {
 
 # The id that the page shows stands for the one we have got, from there on.
 learn_id() {
-  local id="message '([A-Za-z0-9_-]{22})'"
+  local id="(message|queued as) '([A-Za-z0-9_-]{22})'"
   [[ "$1" =~ $id ]] || return 0
-  local theirs="${BASH_REMATCH[1]}"
+  local theirs="${BASH_REMATCH[2]}"
   [[ "$2" =~ $id ]] || return 0
-  replace "$theirs" "${BASH_REMATCH[1]}"
+  replace "$theirs" "${BASH_REMATCH[2]}"
 }
 
 # interrupt [PROGRAM]: once all has been shown, what runs is ended as by Ctrl-C.
@@ -445,6 +446,30 @@ default_port() {
   assert_equal "$(<"$FOLDER/here/message")" 'to be kept'
   close_page
   assert_equal "$(alice log --json | grep -c '"text":null')" "$(alice log | wc -l)"
+}
+
+@test "examples: p2pchat-queue(1)" {
+  friends
+  start_listen alice -k
+  bob register alice "localhost:$PORT" --as bob
+  replace 4040 "$PORT"
+  stop_listen
+  # The table of a user who has this line there.
+  cat >"$FOLDER/bin/crontab" <<<"sed -n '/^\\* \\* \\* /p' '$REPOSITORY/man/p2pchat-queue.1'"
+  chmod +x "$FOLDER/bin/crontab"
+  open_page p2pchat-queue.1
+  example bob
+  example
+  start alice listen -k -p "$PORT" -a 127.0.0.1
+  wait_for_port
+  example
+  example
+  finish
+  sqlite3 "$FOLDER/bob/state.db" \
+    "INSERT INTO queue SELECT max(id), aud, 0, 0, 1, 'expired' FROM messages GROUP BY aud"
+  assert_equal "$(bob queue --format %s)" failed
+  example
+  close_page
 }
 
 @test "examples: the conversation in the README" {

@@ -291,11 +291,8 @@ provide() {
     assert_stdout
     assert_match "$stderr" "^p2pchat( [a-z]+)?: error: [^A-Z]"
   done <<'END'
-send --queue -m x bob
-send --expire 1h -m x bob
-queue
-queue flush
 config --json
+listen --tls
 END
 }
 

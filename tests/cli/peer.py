@@ -196,7 +196,8 @@ def serve_proxy(connection, options):
     """Passes one exchange on to --to and keeps both frames as --save/N.request and N.reply. From
     the exchange --cut on a reply ends after half of its bytes; --after follows its NUL; its
     byte number --flip becomes another character of base64url. With --twice a request goes there
-    twice and the second reply comes back; with --hold the first request goes after the second."""
+    twice and the second reply comes back; with --hold the first request goes after the second; with
+    --keep no reply goes back, and the client is waited for."""
     global recorded_count
     request = read_frame(connection)
     if options.hold and not first_held.is_set():
@@ -214,6 +215,9 @@ def serve_proxy(connection, options):
         for name, frame in (("request", request), ("reply", reply)):
             with open(f"{options.save}/{number}.{name}", "wb") as file:
                 file.write(frame)
+    if options.keep:
+        connection.recv(1)
+        return
     if options.cut and number >= options.cut:
         reply = reply[: len(reply) // 2]
     if options.flip:
@@ -428,6 +432,7 @@ def arguments():
     tool.add_argument("--after", default="")
     tool.add_argument("--twice", action="store_true")
     tool.add_argument("--hold", action="store_true")
+    tool.add_argument("--keep", action="store_true")
     tool.add_argument("--together", type=int)
     tool.add_argument("--count", type=int)
 

@@ -103,7 +103,9 @@ TEST_CASE("dial: a closed port is said to refuse") {
 TEST_CASE("dial: a name that does not exist is not resolved") {
   const Dialed line = dialed("nosuch.invalid", 4040);
   CHECK_FALSE(line.socket);
-  CHECK(line.failure == DialFailure::not_resolved);
+  // Without a network the resolver cannot even say so.
+  CHECK((line.failure == DialFailure::not_resolved ||
+         line.failure == DialFailure::not_resolved_now));
   CHECK_FALSE(line.why.empty());
 }
 

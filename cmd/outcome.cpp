@@ -1,0 +1,35 @@
+#include "outcome.h"
+
+#include "base/text.h"
+#include "node/outcome.h"
+
+namespace p2pchat {
+
+int status_of(const Sent& sent, bool propagate) {
+  constexpr unsigned kLargestOwn = 63;  // from 64 on they are ours
+  if (sent.error) return static_cast<int>(sent.error->status());
+  const unsigned rc = sent.delivered->rc;
+  const bool own = rc == 0 || (propagate && rc <= kLargestOwn);
+  return own ? static_cast<int>(rc) : static_cast<int>(Status::handler);
+}
+
+Record record_of(const Sent& sent, const std::string& id, int status) {
+  return {
+      text_field("peer", sent.peer),
+      text_field("id", id),
+      text_field("status", sent.state),
+      {"exit", static_cast<std::uint64_t>(status)},
+      sent.delivered ? bytes_field("body", "data", sent.delivered->reply) : Field{"body", nullptr}};
+}
+
+Error handler_error(const Sent& sent) {
+  return {Status::handler, "delivered, but the handler of " + in_quotes(sent.peer) + " " +
+                               handler_failure(sent.delivered->rc)};
+}
+
+std::string naming_peer(const Sent& sent, const std::string& text) {
+  const std::string peer = in_quotes(sent.peer);
+  return text.find(peer) != std::string::npos ? text : "sending to " + peer + ": " + text;
+}
+
+}  // namespace p2pchat

@@ -1,0 +1,37 @@
+#include "verbs.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace p2pchat {
+
+namespace {
+
+const Verb& find_verb(const std::string& name, std::span<const Verb> verbs) {
+  const auto verb =
+      std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) { return v.name == name; });
+  if (verb != verbs.end()) return *verb;
+  std::string known;
+  for (const Verb& v : verbs) known += v.name.empty() ? "" : " " + std::string(v.name);
+  throw Error(Status::usage, "unknown verb " + in_quotes(name), "one of:" + known);
+}
+
+}  // namespace
+
+const Verb& verb_of(const Call& call, std::span<const Verb> verbs) {
+  const Verb& verb = find_verb(call.arguments().empty() ? "" : call.arguments()[0], verbs);
+  for (const Option& option : call.command.options) {
+    const std::string name(option.name);
+    if (call.has(name) && verb.options.find(" " + name + " ") == std::string_view::npos) {
+      const std::string with = verb.name.empty() ? "a list" : std::string(verb.name);
+      throw Error(Status::usage, "--" + name + " does not go with " + with);
+    }
+  }
+  const std::size_t word = verb.name.empty() ? 0 : 1;
+  require_arguments(call, word + verb.fewest, word + verb.most);
+  return verb;
+}
+
+}  // namespace p2pchat
