@@ -130,6 +130,8 @@ class Listener {
   }
 
   void finish() {
+    // Whoever asks for the end now gets the one that is on its way.
+    signals_.keep_blocked();
     if (handlers_) handlers_->stop();
     handling_.end();
     if (printer_) printer_->finish(loop_.time_to_end());
@@ -148,8 +150,6 @@ class Listener {
     while (const int number = signals_.take()) {
       if (signal_number_ == 0) signal_number_ = number;
     }
-    // Whoever asks again for the end gets the one they asked for first.
-    signals_.keep_blocked();
     stop();
   }
 
