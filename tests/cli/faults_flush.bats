@@ -11,6 +11,7 @@ queue_two() {
   for id in first second; do expect 75 bob send --queue --id "$id" -m "$id" alice; done
   rm -r "$FOLDER/before/bob"
   cp -a "$FOLDER/bob" "$FOLDER/before"
+  fill_log bob
 }
 
 # For each of the two: how often alice has it, bob's record, how often it is in the queue.

@@ -49,3 +49,9 @@ sender_at_each_point() {
   grep -q P2PCHAT_FAULT "$FAULTY"
   refute_found P2PCHAT_FAULT "$BIN"
 }
+
+@test "faults: every file that has points is in the program of these tests" {
+  mapfile -t files < <(cd "$REPOSITORY" && grep -rl '"base/fault.h"' pkg)
+  ((${#files[@]} >= 6))
+  for file in "${files[@]}"; do has_line "$REPOSITORY/tests/CMakeLists.txt" "/$file$"; done
+}
