@@ -120,7 +120,13 @@ each_point() {
     [[ -e "$HIT" ]] || break
   done
   POINTS=$((n - 1))
-  if ((STEP > 1)); then echo "# every ${STEP}th of $POINTS points" >&3; fi
+}
+
+# tell_points WHAT [FIRST]: in the output of the tests, passed or not.
+tell_points() {
+  local which="all"
+  if ((STEP > 1)); then which="one in $STEP"; fi
+  echo "# faults: $1 at points ${2:-1} to $POINTS, $which of them" >&3
 }
 
 one_of() { [[ " ${*:2} " == *" $1 "* ]] || fail "$1 is none of ${*:2}"; }

@@ -53,14 +53,14 @@ faulty_flush() {
 @test "faults: a flush killed at every point loses nothing, and delivers once and in order" {
   queue_two
   each_point kill faulty_flush
-  echo "# queue flush: killed at $POINTS points" >&3
+  tell_points "queue flush killed"
   ((POINTS >= 40))
 }
 
 @test "faults: a flush with a failure at every point loses nothing, and delivers once and in order" {
   queue_two
   each_point fail faulty_flush
-  echo "# queue flush: failing at $POINTS points" >&3
+  tell_points "queue flush failing"
   ((POINTS >= 40))
 }
 
@@ -88,7 +88,7 @@ faulty_rotation() {
 @test "faults: keygen --rotate killed or failing at every point leaves a node that works" {
   for mode in kill fail; do
     each_point "$mode" faulty_rotation
-    echo "# keygen --rotate, $mode: $POINTS points" >&3
+    tell_points "keygen --rotate, $mode"
     ((POINTS >= 10))
   done
 }

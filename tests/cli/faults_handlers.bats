@@ -52,13 +52,13 @@ handling_listener() {
 @test "faults: a handling listener killed at every point: acknowledged is handled, once" {
   find_first_point
   each_point kill handling_listener "$FIRST"
-  echo "# listen --exec: killed at points $FIRST to $POINTS" >&3
+  tell_points "listen --exec killed" "$FIRST"
   ((POINTS >= 60))
 }
 
 @test "faults: a handling listener with a failure at every point: acknowledged is handled, once" {
   find_first_point
   each_point fail handling_listener "$FIRST"
-  echo "# listen --exec: failing at points $FIRST to $POINTS" >&3
+  tell_points "listen --exec failing" "$FIRST"
   ((POINTS >= 60))
 }

@@ -39,13 +39,13 @@ printing_listener() {
 @test "faults: a listener killed at every point: acknowledged is stored once, and printed" {
   fill_log alice
   each_point kill printing_listener
-  echo "# listen: killed at $POINTS points" >&3
+  tell_points "listen killed"
   ((POINTS >= 60))
 }
 
 @test "faults: a listener with a failure at every point: acknowledged is stored once, printed once" {
   fill_log alice
   each_point fail printing_listener
-  echo "# listen: failing at $POINTS points" >&3
+  tell_points "listen failing"
   ((POINTS >= 60))
 }

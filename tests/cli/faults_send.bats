@@ -35,13 +35,13 @@ sender_at_each_point() {
 
 @test "faults: a sender killed at every point: the retry arrives once" {
   sender_at_each_point kill
-  echo "# send: killed at $POINTS points" >&3
+  tell_points "send killed"
   ((POINTS >= 40))
 }
 
 @test "faults: a sender with a failure at every point: 0 says stored, and the retry arrives once" {
   sender_at_each_point fail
-  echo "# send: failing at $POINTS points" >&3
+  tell_points "send failing"
   ((POINTS >= 40))
 }
 
