@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/text.h"
 
 namespace p2pchat {
@@ -52,12 +53,13 @@ void sync_parent(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const Fd folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.get()) != 0) {
+  if (!folder || fault("fsync", EIO) || fsync(folder.get()) != 0) {
     throw Error(Status::cannot_create, failed("sync", parent, errno));
   }
 }
 
 Fd create_exclusive(const std::string& path) {
+  if (fault("create", ENOSPC)) return {};
   return Fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kSecretMode));
 }
 
@@ -84,7 +86,7 @@ void Fd::reset() {
 
 int write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    const ssize_t written = fault("write", ENOSPC) ? -1 : write(fd, bytes.data(), bytes.size());
     if (written < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return errno;
@@ -98,20 +100,29 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
-std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
+namespace {
+
+// Throws Error{status}.
+std::string read_up_to(int fd, std::size_t max_bytes, std::string_view what, Status status) {
   std::string content;
   std::array<char, 65536> chunk{};
   while (content.size() <= max_bytes) {
     const std::size_t room = std::min(chunk.size(), max_bytes + 1 - content.size());
-    const ssize_t count = read(fd, chunk.data(), room);
+    const ssize_t count = fault("read", EIO) ? -1 : read(fd, chunk.data(), room);
     if (count < 0) {
       if (errno == EINTR) continue;
-      throw Error(Status::no_input, "cannot read " + std::string(what) + ": " + errno_text(errno));
+      throw Error(status, "cannot read " + std::string(what) + ": " + errno_text(errno));
     }
     if (count == 0) break;
     content.append(chunk.data(), static_cast<std::size_t>(count));
   }
   return content;
+}
+
+}  // namespace
+
+std::string read_to_end(int fd, std::size_t max_bytes, std::string_view what) {
+  return read_up_to(fd, max_bytes, what, Status::no_input);
 }
 
 std::string read_input_file(const std::string& path, std::size_t max_bytes) {
@@ -139,7 +150,7 @@ void require_private_folder(const std::string& path) {
 }
 
 void make_private_folder(const std::string& path) {
-  const bool made = mkdir(path.c_str(), kFolderMode) == 0;
+  const bool made = !fault("mkdir", ENOSPC) && mkdir(path.c_str(), kFolderMode) == 0;
   if (!made && errno != EEXIST) {
     throw Error(Status::cannot_create, failed("create", path, errno));
   }
@@ -157,7 +168,7 @@ std::string read_secret_file(const std::string& path, std::size_t max_bytes) {
   struct stat info {};
   if (fstat(file.get(), &info) != 0) throw Error(Status::system, failed("open", path, errno));
   require_private(path, info, S_IFREG);
-  std::string content = read_to_end(file.get(), max_bytes, in_quotes(path));
+  std::string content = read_up_to(file.get(), max_bytes, in_quotes(path), Status::system);
   if (content.size() > max_bytes) {
     throw Error(Status::system,
                 in_quotes(path) + " is larger than " + std::to_string(max_bytes) + " bytes");
@@ -175,8 +186,10 @@ void write_secret_file(const std::string& path, std::string_view content) {
   }
   if (!file) throw Error(Status::cannot_create, failed("create", path, errno));
   int problem = write_all(file.get(), content);
-  if (problem == 0 && fsync(file.get()) != 0) problem = errno;
-  if (problem == 0 && rename(temporary.c_str(), path.c_str()) != 0) problem = errno;
+  if (problem == 0 && (fault("fsync", EIO) || fsync(file.get()) != 0)) problem = errno;
+  if (problem == 0 && (fault("rename", EIO) || rename(temporary.c_str(), path.c_str()) != 0)) {
+    problem = errno;
+  }
   if (problem != 0) {
     unlink(temporary.c_str());
     throw Error(Status::cannot_create, failed("write", path, problem));
@@ -202,9 +215,9 @@ void overwrite_and_unlink(const std::string& path) {
   struct stat info {};
   if (file && fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
     const std::string zeros(static_cast<std::size_t>(info.st_size), '\0');
-    if (write_all(file.get(), zeros) == 0) fsync(file.get());
+    if (write_all(file.get(), zeros) == 0 && !fault("fsync", EIO)) fsync(file.get());
   }
-  unlink(path.c_str());
+  if (!fault("unlink", EIO)) unlink(path.c_str());
 }
 
 }  // namespace
@@ -212,7 +225,7 @@ void overwrite_and_unlink(const std::string& path) {
 void shred_file(const std::string& path) {
   // Nobody may find half of a file under its name, also after a loss of power.
   const std::string condemned = path + std::string(kOld);
-  if (rename(path.c_str(), condemned.c_str()) != 0) return;
+  if (fault("rename", EIO) || rename(path.c_str(), condemned.c_str()) != 0) return;
   sync_parent(path);
   overwrite_and_unlink(condemned);
   sync_parent(path);

@@ -75,7 +75,7 @@ SignalFd::SignalFd(std::initializer_list<int> signals) {
 }
 
 SignalFd::~SignalFd() {
-  pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
+  if (unblocks_) pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
 }
 
 int SignalFd::take() const {

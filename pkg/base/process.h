@@ -41,9 +41,12 @@ class SignalFd {
   int descriptor() const { return fd_.get(); }
   // The next pending signal's number, 0 when there is none. Does not block.
   int take() const;
+  // Those that are still to come do nothing, also when this is gone: until die_by_signal().
+  void keep_blocked() { unblocks_ = false; }
 
  private:
   sigset_t previous_{};
+  bool unblocks_ = true;
   Fd fd_;
 };
 

@@ -5,6 +5,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/fault.h"
+
 namespace p2pchat {
 
 Connection::Connection(std::uint64_t id, const Poco::Net::StreamSocket& socket, Source source)
@@ -17,7 +19,8 @@ void Connection::enter(State state, std::chrono::milliseconds time) {
 
 void Connection::readable(const KeepLarge& keep_large) {
   std::array<char, 65536> piece{};
-  const ssize_t count = recv(descriptor(), piece.data(), piece.size(), MSG_DONTWAIT);
+  const ssize_t count =
+      fault("recv", ECONNRESET) ? -1 : recv(descriptor(), piece.data(), piece.size(), MSG_DONTWAIT);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count <= 0) {
     state_ = State::finished;
@@ -36,8 +39,10 @@ void Connection::answer(std::string_view reply) {
 }
 
 void Connection::writable() {
-  const ssize_t count = send(descriptor(), output_.data() + written_, output_.size() - written_,
-                             MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t count = fault("send", ECONNRESET)
+                            ? -1
+                            : send(descriptor(), output_.data() + written_,
+                                   output_.size() - written_, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (count < 0) {
     if (errno != EAGAIN && errno != EINTR) state_ = State::finished;
     return;

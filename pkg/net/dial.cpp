@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/process.h"
 
 namespace p2pchat {
@@ -65,6 +66,7 @@ class Race {
 
   // Returns the errno of an attempt that failed at once, 0 otherwise.
   int start(const SocketAddress& address) {
+    if (fault("connect", ECONNREFUSED)) return errno;
     try {
       StreamSocket socket;
       socket.connectNB(address);

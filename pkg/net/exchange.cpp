@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "frame/frame.h"
 
 namespace p2pchat {
@@ -60,7 +61,9 @@ class Client {
   }
 
   void send_some() {
-    const ssize_t count = write(out_, request_.data() + sent_, request_.size() - sent_);
+    const ssize_t count = fault("send", ECONNRESET)
+                              ? -1
+                              : write(out_, request_.data() + sent_, request_.size() - sent_);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -72,7 +75,7 @@ class Client {
 
   void receive_some() {
     std::array<char, 65536> piece{};
-    const ssize_t count = read(in_, piece.data(), piece.size());
+    const ssize_t count = fault("recv", ECONNRESET) ? -1 : read(in_, piece.data(), piece.size());
     if (count < 0) {
       if (errno != EAGAIN && errno != EINTR) finish(ExchangeEnd::lost, errno_text(errno));
       return;
@@ -132,7 +135,7 @@ bool wait_for(int descriptor, short events, Intake::Clock::time_point by) {
 std::optional<std::string> read_some(int in, Intake::Clock::time_point by) {
   std::string piece(65536, '\0');
   while (wait_for(in, POLLIN, by)) {
-    const ssize_t count = read(in, piece.data(), piece.size());
+    const ssize_t count = fault("recv", ECONNRESET) ? -1 : read(in, piece.data(), piece.size());
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (count <= 0) return std::nullopt;
     piece.resize(static_cast<std::size_t>(count));
@@ -150,7 +153,8 @@ bool write_frame(int out, std::string_view reply) {
     if (!wait_for(out, POLLOUT, by)) return false;
     const char* next = frame.data() + written;
     const std::size_t left = frame.size() - written;
-    ssize_t count = send(out, next, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t count =
+        fault("send", ECONNRESET) ? -1 : send(out, next, left, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count < 0 && errno == ENOTSOCK) count = write(out, next, std::min(left, kPiece));
     if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
     if (count > 0) written += static_cast<std::size_t>(count);

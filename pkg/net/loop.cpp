@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/text.h"
 #include "net/dial.h"
 
@@ -219,8 +220,10 @@ void Loop::accept_waiting() {
   for (int i = 0; i < kAcceptsPerTurn && accepting_; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    const int descriptor = accept4(server_->impl()->sockfd(), reinterpret_cast<sockaddr*>(&address),
-                                   &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int descriptor = fault("accept", EMFILE) ? -1
+                                                   : accept4(server_->impl()->sockfd(),
+                                                             reinterpret_cast<sockaddr*>(&address),
+                                                             &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor < 0) {
       if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
       // No descriptor or no memory: the backlog keeps the newcomers until there is.

@@ -130,6 +130,8 @@ class Listener {
   }
 
   void finish() {
+    // Whoever asks for the end now gets the one that is on its way.
+    signals_.keep_blocked();
     if (handlers_) handlers_->stop();
     handling_.end();
     if (printer_) printer_->finish(loop_.time_to_end());

@@ -4,9 +4,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "store/schema.h"
@@ -153,7 +155,10 @@ WriteTransaction::~WriteTransaction() {
 }
 
 void WriteTransaction::commit() {
-  database_.guarded([&] { database_.sqlite().exec("COMMIT"); });
+  database_.guarded([&] {
+    if (fault("commit", EIO)) throw SQLite::Exception("disk I/O error", SQLITE_IOERR);
+    database_.sqlite().exec("COMMIT");
+  });
   open_ = false;
   turn_.unlock();
 }

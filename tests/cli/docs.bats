@@ -152,7 +152,7 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
   for file in *.bats; do
     sed -n 's/^@test "\(.*\)" {$/\1/p' "$file" >"$FOLDER/titles"
     [[ -s "$FOLDER/titles" ]] || fail "no tests in $file"
-    if grep -v "^${file%.bats}[: ]" "$FOLDER/titles"; then fail "$file: not about ${file%.bats}"; fi
+    if grep -v "^${file%%[._]*}[: ]" "$FOLDER/titles"; then fail "$file: not about ${file%%[._]*}"; fi
     assert_equal "$(sort "$FOLDER/titles" | uniq -d)" ""
   done
 }

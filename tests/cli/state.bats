@@ -294,11 +294,14 @@ assert_state_refused() {
   assert_same_bytes "$OUT" "$FOLDER/wanted"
 }
 
-@test "state: SIGTERM while nobody reads: it ends all the same, and nothing is lost" {
+@test "state: SIGTERM while nobody reads, twice: it ends all the same, and nothing is lost" {
   start_stuck_listen alice -k
   befriend bob alice
   expect 0 bob send -m one alice
-  stop_listen
+  kill -TERM "$PID"
+  has_closed() { ! (exec 9<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
+  wait_until has_closed
+  stop_listen # the second one is as orderly an end as the first, once it is on its way
   expect 0 alice listen -p 0
   assert_stdout one
 }

@@ -289,6 +289,11 @@ TEST_CASE("file: a secret that is missing or larger than it may be is a failure 
   CHECK(read_secret_file(folder / "key", 6) == "secret");
 }
 
+TEST_CASE("file: a secret that this machine fails to read is its failure, not a missing input") {
+  // Regular, ours and 0600; nothing is mapped at its beginning.
+  CHECK(status_of([] { read_secret_file("/proc/self/mem", 100); }) == Status::system);
+}
+
 TEST_CASE("file: a private file is made once and then left alone") {
   const TemporaryFolder folder;
   const Umask umask(0);

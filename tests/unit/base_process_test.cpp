@@ -125,6 +125,21 @@ TEST_CASE("process: a signal that was blocked before stays so") {
   }));
 }
 
+TEST_CASE("process: signals that are kept blocked come to nothing, but for the one we die by") {
+  const int status = wait_status_of([] {
+    {
+      SignalFd signals{SIGTERM, SIGINT};
+      raise(SIGTERM);
+      signals.keep_blocked();
+    }
+    raise(SIGTERM);
+    die_by_signal(SIGINT);
+    return false;
+  });
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGINT);
+}
+
 TEST_CASE("process: dying by a signal shows the parent that signal, even if it was blocked") {
   const int signal_number = GENERATE(SIGTERM, SIGINT);
   const int status = wait_status_of([&] {
