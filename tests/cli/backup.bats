@@ -26,11 +26,13 @@ follow() {
   assert_silent
 }
 make_backup() { follow 1; }
-# The number of a key is at least the time of its making: peers know one of this second, perhaps.
+# The number of a key is the time of its making, or a later one if there were several in a second:
+# peers know one that is still to come, perhaps.
 restore() {
-  local now
-  now="$(date +%s)"
-  has_passed() { (($(date +%s) > now)); }
+  local newest
+  newest="$(find "$FOLDER/.p2pchat" -name 'encryption-*.pem' -printf '%f\n' | tr -cd '0-9\n' |
+    sort -n | tail -n 1)"
+  has_passed() { (($(date +%s) > newest)); }
   wait_until has_passed
   follow 2
 }
