@@ -32,4 +32,12 @@ std::string naming_peer(const Sent& sent, const std::string& text) {
   return text.find(peer) != std::string::npos ? text : "sending to " + peer + ": " + text;
 }
 
+Error queue_error(const QueueEvent& event) {
+  const Error error = event.sent.error ? *event.sent.error : handler_error(event.sent);
+  std::string text = naming_peer(event.sent, error.what());
+  const std::string id = in_quotes(event.id);
+  if (text.find(id) == std::string::npos) text = "message " + id + ": " + text;
+  return {error.status(), text, error.hint()};
+}
+
 }  // namespace p2pchat

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "node/delivery.h"
+#include "node/peer_queue.h"
 #include "output.h"
 
 namespace p2pchat {
@@ -19,5 +20,9 @@ Error handler_error(const Sent& sent);
 
 // The text of an error about it, which says for which peer.
 std::string naming_peer(const Sent& sent, const std::string& text);
+
+// The error that tells of a message from the queue which has one or whose handler has failed: says
+// which message, and for which peer.
+Error queue_error(const QueueEvent& event);
 
 }  // namespace p2pchat

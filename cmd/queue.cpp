@@ -58,21 +58,21 @@ Record record_of(const QueueItem& item) {
           time_field("time", message.time, 't'),
           time_field("expires", message.exp, 'x'),
           number("attempts", message.entry.attempts, 'a'),
-          time_field("next", message.entry.failed ? 0 : message.entry.next, 'n'),
+          time_field("next", item.next, 'n'),
           number("bytes", message.bytes, 'b'),
           text_field("error", message.entry.why, 'e')};
 }
 
 // When it is tried next.
-std::string next_text(const QueuedMessage& message) {
-  if (message.entry.failed) return "-";
-  return message.entry.next == 0 ? "now" : rfc3339(message.entry.next);
+std::string next_text(const QueueItem& item) {
+  if (item.message.entry.failed) return "-";
+  return item.next == 0 ? "now" : rfc3339(item.next);
 }
 
 std::vector<std::string> row_of(const QueueItem& item) {
   const QueuedMessage& message = item.message;
   return {message.jti,          item.peer,
-          status_word(item),    next_text(message),
+          status_word(item),    next_text(item),
           rfc3339(message.exp), message.entry.why.empty() ? "-" : message.entry.why};
 }
 
@@ -145,8 +145,8 @@ class Report {
 
  private:
   void fail(const QueueEvent& event, int status) {
-    const Error error = event.sent.error ? *event.sent.error : handler_error(event.sent);
-    fail(naming_peer(event.sent, error.what()), error.hint(), static_cast<Status>(status));
+    const Error error = queue_error(event);
+    fail(error.what(), error.hint(), static_cast<Status>(status));
   }
 
   void note(int status) {
@@ -170,7 +170,11 @@ class Report {
   int status_ = 0;
 };
 
+// For each line on standard error.
+constexpr std::chrono::seconds kPatience{10};
+
 int flush(const Call& call) {
+  set_patience(kPatience);
   FlushOptions options;
   if (call.arguments().size() > 1) options.peer = call.arguments()[1];
   options.now = call.has("now");
@@ -189,14 +193,22 @@ int flush(const Call& call) {
   return status;
 }
 
+QueueChoice choice_of(const Call& call) {
+  QueueChoice choice{call.arguments()[1]};
+  if (call.arguments().size() > 2) choice.peer = call.arguments()[2];
+  return choice;
+}
+
 int retry(const Call& call) {
+  set_patience(kPatience);
+  const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Queue queue(call.home, config);
-  const std::string& id = call.arguments()[1];
-  Report report(call, queue.with_id(id).size());
+  const QueueChoice choice = choice_of(call);
+  Report report(call, queue.chosen(choice).size());
   report.begin();
-  const int signal_number = queue.retry(id, time_option(call, "timeout"),
-                                        [&](const QueueEvent& event) { report.add(event); });
+  const int signal_number =
+      queue.retry(choice, time, [&](const QueueEvent& event) { report.add(event); });
   const int status = report.end(queue.count_waiting({}));
   if (signal_number != 0) die_by_signal(signal_number);
   return status;
@@ -204,7 +216,7 @@ int retry(const Call& call) {
 
 int drop(const Call& call) {
   const Config config = Config::load(call.home);
-  Queue(call.home, config).drop(call.arguments()[1]);
+  Queue(call.home, config).drop(choice_of(call));
   return 0;
 }
 
@@ -212,8 +224,8 @@ constexpr std::array kVerbs = {
     Verb{"", 0, 0, " json format null ", list},
     Verb{"list", 0, 0, " json format null ", list},
     Verb{"flush", 0, 1, " now timeout json null ", flush},
-    Verb{"retry", 1, 1, " timeout json null ", retry},
-    Verb{"drop", 1, 1, "", drop},
+    Verb{"retry", 1, 2, " timeout json null ", retry},
+    Verb{"drop", 1, 2, "", drop},
 };
 
 int run(const Call& call) {
@@ -231,7 +243,7 @@ int run(const Call& call) {
 const Command kQueueCommand = {
     "queue",
     "[list] [--json | --format FORMAT] [-z] | flush [PEER] [--now] [-W TIME] [--json [-z]] | "
-    "retry ID [-W TIME] [--json [-z]] | drop ID",
+    "retry ID [PEER] [-W TIME] [--json [-z]] | drop ID [PEER]",
     "show what could not be delivered yet, and deliver it",
     kOptions,
     run,

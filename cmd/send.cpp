@@ -152,6 +152,13 @@ class Report {
     return status_of(sent);
   }
 
+  // What became of a message that waited in the queue before this one, where somebody has to look.
+  void add_earlier(const QueueEvent& event) {
+    if (!event.sent.error && event.sent.delivered->rc == 0) return;
+    const Error error = queue_error(event);
+    say_error(error.what(), error.hint());
+  }
+
   // Returns `status`, or that of a standard output which could not be written: then nobody can rely
   // on what came out there. One hint for all those whose outcome is unknown.
   int end(int status) {
@@ -165,8 +172,12 @@ class Report {
     const std::string text = error.what();
     const bool new_hint = hints_.insert(error.hint()).second;
     say_error(several_ ? naming_peer(sent, text) : text, new_hint ? error.hint() : "");
+    // An error with a hint of its own says what has to be done before.
+    const bool is_unknown =
+        error.status() == Status::unknown_outcome ||
+        (sent.state == state_text(MessageState::unknown) && error.hint().empty());
     const bool is_new = std::find(unknown_.begin(), unknown_.end(), sent.peer) == unknown_.end();
-    if (error.status() == Status::unknown_outcome && is_new) unknown_.push_back(sent.peer);
+    if (is_unknown && is_new) unknown_.push_back(sent.peer);
     return static_cast<int>(error.status());
   }
 
@@ -207,6 +218,7 @@ class Report {
 int tell(const Call& call, const Letter& letter, const Outcomes& outcomes) {
   Report report(call, letter);
   int status = 0;
+  for (const QueueEvent& event : outcomes.earlier) report.add_earlier(event);
   for (const Sent& sent : outcomes.sent) {
     const int own = report.add(sent);
     if (status == 0) status = own;
@@ -238,13 +250,14 @@ int run(const Call& call) {
   Letter letter;
   letter.id = letter_id(call.text("id"));
   letter.id_text = call.text("id").value_or(letter.id);
-  letter.exp = unix_now() + life_of(call);
+  const std::uint64_t life = life_of(call);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);
   outbox.require_peers(call.arguments());
   letter.body = read_message(call);
   refuse_bad_body(call, letter.body);
+  letter.exp = unix_now() + life;  // it may have come slowly
 
   const bool chosen = time || config.send_timeout();
   const Outcomes outcomes =

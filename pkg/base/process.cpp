@@ -84,6 +84,13 @@ int SignalFd::take() const {
   return count == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
+int SignalFd::take_all() const {
+  const int first = take();
+  while (take() != 0) {
+  }
+  return first;
+}
+
 namespace {
 
 struct Pipe {

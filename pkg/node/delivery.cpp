@@ -143,10 +143,8 @@ class Delivery {
     database_.set_patience(deadline_.remaining());
     database_.set_durability(Durability::full);
     WriteTransaction transaction(database_);
-    const bool was_known = record_.has_value();
     if (const auto known = look_up()) {
-      // Somebody has begun to send the same since we looked.
-      if (!was_known) exp_ = known->exp;
+      exp_ = expiry_of(known, exp_);  // somebody may have begun to send the same since we looked
       messages_.set_expiry(*record_, exp_);
       if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
     } else {
@@ -308,17 +306,21 @@ Error carried_another(const Letter& letter, const std::string& peer) {
 }
 
 Error expired_unknown(const Letter& letter, const std::string& peer) {
-  return {Status::data, "the id " + in_quotes(letter.id_text) + " has expired: whether " +
-                            in_quotes(peer) + " has the message can no longer be found out"};
+  return {Status::data,
+          "the id " + in_quotes(letter.id_text) + " has expired: whether " + in_quotes(peer) +
+              " has the message can no longer be found out",
+          "to send it all the same, use another id"};
 }
 
 PeerRow trusted_peer(Peers& peers, const std::string& name) {
   auto row = peers.by_name(name);
   if (!row) {
     const bool has_space = name.find(' ') != std::string::npos;
+    const bool is_fingerprint = name.find(':') != std::string::npos;
     throw Error(Status::no_peer, "unknown peer " + in_quotes(name),
-                has_space ? "to send text from the command line, use -m"
-                          : "p2pchat register " + shell_word(name) + " HOST[:PORT]");
+                has_space        ? "to send text from the command line, use -m"
+                : is_fingerprint ? ""
+                                 : "p2pchat register " + shell_word(name) + " HOST[:PORT]");
   }
   if (row->status == PeerStatus::blocked) {
     throw Error(Status::trust, in_quotes(row->name) + " is blocked",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/process.h"
@@ -33,14 +34,6 @@ Distinct distinct(const std::vector<std::string>& names) {
     result.places.push_back(entry->second);
   }
   return result;
-}
-
-// The first that came; those behind it must not end us before the outcomes are told.
-int take_all(const SignalFd& signals) {
-  const int first = signals.take();
-  while (signals.take() != 0) {
-  }
-  return first;
 }
 
 }  // namespace
@@ -88,17 +81,25 @@ Outcomes Outbox::send(const Letter& letter, const std::vector<std::string>& name
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
   const Sender own{identity, database_, log_keep_seconds_, signals.descriptor()};
   std::vector<Enqueued> queued;
-  if (otherwise == IfNotTaken::queue) queued = enqueue(letter, peers.names, own);
+  if (otherwise == IfNotTaken::queue) {
+    database_.set_patience(std::min(database_.patience(), common.remaining()));
+    queued = enqueue(letter, peers.names, own);
+  }
   std::vector<Sent> sent(peers.names.size());
+  Outcomes outcomes;
+  std::mutex mutex;
+  const auto told = [&](const QueueEvent& event) {
+    const std::lock_guard guard(mutex);
+    outcomes.earlier.push_back(event);
+  };
   side_by_side(home_, own, sent.size(), [&](std::size_t i, const Sender& sender) {
     const Deadline deadline = time.for_each ? Deadline(time.time) : common;
     sent[i] = queued.empty() ? deliver(letter, peers.names[i], sender, deadline)
-                             : deliver_or_keep(home_, letter, queued[i], sender, deadline);
+                             : deliver_or_keep(home_, letter, queued[i], sender, deadline, told);
   });
 
-  Outcomes outcomes;
   for (const std::size_t place : peers.places) outcomes.sent.push_back(sent[place]);
-  outcomes.signal_number = take_all(signals);
+  outcomes.signal_number = signals.take_all();
   return outcomes;
 }
 

@@ -9,6 +9,7 @@
 #include "node/config.h"
 #include "node/delivery.h"
 #include "node/home.h"
+#include "node/peer_queue.h"
 
 namespace p2pchat {
 
@@ -34,8 +35,9 @@ enum class IfNotTaken {
 };
 
 struct Outcomes {
-  std::vector<Sent> sent;  // in the order of the names
-  int signal_number = 0;   // by which our user has ended it, 0 for none
+  std::vector<Sent> sent;           // in the order of the names
+  std::vector<QueueEvent> earlier;  // messages that waited, and do not any more
+  int signal_number = 0;            // by which our user has ended it, 0 for none
 };
 
 class Outbox {

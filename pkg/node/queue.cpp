@@ -1,17 +1,14 @@
 #include "node/queue.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <csignal>
+#include <exception>
+#include <map>
 #include <mutex>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "crypto/evp.h"
-#include "jose/base64url.h"
 #include "node/identity.h"
 #include "node/keyring.h"
 #include "node/outbox.h"
@@ -22,230 +19,20 @@ namespace p2pchat {
 
 namespace {
 
-constexpr std::uint64_t kFirstDelay = 60;
-constexpr std::uint64_t kLongestDelay = kSecondsPerDay;
-// For the state; waiting for a peer has its own.
-constexpr std::chrono::seconds kStatePatience{10};
-
-std::uint64_t read_number(std::string_view bytes) {
-  std::uint64_t number = 0;
-  for (const char byte : bytes) number = number << 8U | static_cast<unsigned char>(byte);
-  return number;
-}
-
-// Seconds until the attempt after that many: doubled each time, and up to a quarter more, so that
-// nodes that lost the same peer do not come back at the same moment.
-std::uint64_t delay_after(std::uint64_t attempts) {
-  constexpr std::uint64_t kMostDoublings = 20;
-  constexpr std::uint64_t kSteps = 256;
-  const std::uint64_t doubled = kFirstDelay << std::min(attempts - 1, kMostDoublings);
-  const std::uint64_t delay = std::min(doubled, kLongestDelay * 4 / 5);
-  return delay + delay * read_number(random_bytes(1)) / 4 / kSteps;
-}
-
-// Nothing waits longer than kLongestDelay, but for a clock that was ahead when it was told to.
-bool is_due(const QueueEntry& entry, std::uint64_t now) {
-  return entry.next <= now || entry.next > now + kLongestDelay;
-}
-
-std::string name_or_fingerprint(Peers& peers, const std::string& identity) {
-  const auto row = peers.by_identity(identity);
-  return row && !row->name.empty() ? row->name : fingerprint(identity);
-}
-
-// What to say of a message that stays in the queue. There is only waiting to be done, unless
-// somebody has to look first.
-Error kept(const Sent& sent, const std::string& id_text) {
-  return {sent.later ? Status::try_later : sent.error->status(),
-          sent.error->what() + ("; queued as " + in_quotes(id_text)), sent.error->hint()};
-}
-
-// What waits for one peer.
-class PeerQueue {
- public:
-  PeerQueue(const Home& home, const Sender& sender, const std::string& peer)
-      : lock_file_(home.lock_file()),
-        sender_(sender),
-        peer_(peer),
-        table_(sender.database),
-        messages_(sender.database),
-        name_(find_name()) {}
-
-  const std::string& name() const { return name_; }
-
-  // One process at a time; the turn ends with this object.
-  bool take_turn() {
-    const std::string bytes = decode_base64url(peer_).value_or(peer_);
-    const LockByte byte = lock_byte_of_queue(read_number(bytes.substr(0, sizeof(std::uint64_t))));
-    turn_.emplace(lock_file_, byte, std::chrono::milliseconds(0));
-    return turn_->held();
-  }
-
-  // Until it is our turn, the time is over, our user interrupts, or nothing is left to do for it.
-  bool wait_for_turn(std::int64_t message, const Deadline& deadline) {
-    constexpr int kPause = 20;
-    while (!take_turn()) {
-      pollfd interrupt{sender_.interrupt, POLLIN, 0};
-      if (poll(&interrupt, 1, kPause) == 1 || deadline.passed() || !is_waiting(message)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  // What has expired is passed over: a flush tells of it.
-  std::optional<QueuedMessage> first() { return table_.first_waiting(peer_, unix_now()); }
-
-  bool is_waiting(std::int64_t message) {
-    const auto found = table_.find(message);
-    return found && !found->entry.failed;
-  }
-
-  // The entry stays as it is, unless the message was delivered: see put_off() and give_up().
-  // `id_text` is its id as our user knows it.
-  QueueEvent attempt(const QueuedMessage& message, const std::string& id_text,
-                     const Deadline& deadline) {
-    name_ = find_name();  // our user may have given it another
-    QueueEvent event{
-        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, {}}};
-    if (message.iss != sender_.identity.id) {
-      event.sent.error =
-          Error(Status::data, "message " + in_quotes(id_text) + " to " + in_quotes(name_) +
-                                  " was queued under another identity");
-      return event;
-    }
-    const auto row = messages_.get(message.entry.message);
-    const Letter letter{row ? row->body : "", message.jti, id_text, message.exp, peer_};
-    event.sent = deliver(letter, name_, sender_, deadline);
-    if (event.sent.delivered) {
-      event.fate = QueueFate::delivered;
-    } else if (read_state(event.sent.state) != MessageState::failed) {
-      event.fate = QueueFate::waiting;
-      event.sent.state = state_text(MessageState::queued);
-    }
-    return event;
-  }
-
-  void note(std::int64_t message, const std::string& why) {
-    change(message, [&](QueueEntry& entry) { entry.why = why; });
-  }
-
-  void put_off(std::int64_t message, const std::string& why) {
-    change(message, [&](QueueEntry& entry) {
-      entry.attempts += 1;
-      entry.next = unix_now() + delay_after(entry.attempts);
-      entry.why = why;
-    });
-  }
-
-  // False when it did not wait any more.
-  bool give_up(std::int64_t message, const std::string& why) {
-    bool waited = false;
-    change(message, [&](QueueEntry& entry) {
-      waited = !entry.failed;
-      entry.failed = true;
-      entry.why = why;
-      const auto row = messages_.get(message);
-      if (row && row->state == MessageState::queued) {
-        messages_.set_state(message, MessageState::failed);
-      }
-    });
-    return waited;
-  }
-
-  // It has had its time. Nothing when somebody else has dealt with it meanwhile.
-  std::optional<QueueEvent> expire(const QueuedMessage& message) {
-    const Error error = expired(message);
-    if (!give_up(message.entry.message, error.what())) return std::nullopt;
-    return QueueEvent{
-        message.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
-  }
-
-  // Taken out again, with the outcome that is known.
-  MessageState withdraw(std::int64_t message) {
-    settle();
-    WriteTransaction transaction(sender_.database);
-    const auto row = messages_.get(message);
-    MessageState state = row ? row->state : MessageState::failed;
-    if (state == MessageState::queued) {
-      state = MessageState::untaken;
-      messages_.set_state(message, state);
-    }
-    table_.remove(message);
-    transaction.commit();
-    return state;
-  }
-
-  // What is known of a message whose turn has gone by.
-  Sent outcome_of(std::int64_t message) {
-    const auto row = messages_.get(message);
-    Sent sent{name_, state_text(row ? row->state : MessageState::failed), {}, {}};
-    if (row && row->state == MessageState::acked) {
-      sent.delivered = Delivered{row->reply, row->rc};
-    } else if (const auto entry = table_.find(message)) {
-      sent.error = expired(*entry);
-    } else {
-      sent.error = Error(Status::unavailable,
-                         "not sent to " + in_quotes(name_) + ": it was taken out of the queue");
-    }
-    return sent;
-  }
-
- private:
-  std::string find_name() {
-    settle();
-    Peers peers(sender_.database);
-    return name_or_fingerprint(peers, peer_);
-  }
-
-  // A delivery has left the state with little patience.
-  void settle() { sender_.database.set_patience(kStatePatience); }
-
-  Error expired(const QueuedMessage& message) const {
-    const bool unknown = message.state == MessageState::unknown;
-    const std::string peer = in_quotes(name_);
-    const std::string last = message.entry.why.empty() ? "" : ": " + message.entry.why;
-    return {unknown ? Status::unknown_outcome : Status::unavailable,
-            "message " + in_quotes(message.jti) + " to " + peer + " has expired, " +
-                (unknown ? "and whether " + peer + " has it is unknown" : "not delivered") + last,
-            "p2pchat queue " + std::string(unknown ? "drop " : "retry ") + message.jti};
-  }
-
-  // Unless it was delivered or dropped meanwhile.
-  template <typename Change>
-  void change(std::int64_t message, Change change) {
-    settle();
-    WriteTransaction transaction(sender_.database);
-    if (auto found = table_.find(message)) {
-      change(found->entry);
-      table_.put(found->entry);
-    }
-    transaction.commit();
-  }
-
-  std::string lock_file_;
-  const Sender& sender_;
-  std::string peer_;
-  QueueTable table_;
-  Messages messages_;
-  std::string name_;
-  std::optional<FileLock> turn_;
-};
-
 // Tasks that may throw: all are run, then the first error is thrown.
 void all_side_by_side(const Home& home, const Sender& own, std::size_t count,
                       const ExchangeTask& task) {
   std::mutex mutex;
-  std::optional<Error> problem;
+  std::exception_ptr problem;
   side_by_side(home, own, count, [&](std::size_t i, const Sender& sender) {
     try {
       task(i, sender);
-    } catch (const Error& error) {
+    } catch (...) {
       const std::lock_guard guard(mutex);
-      if (!problem) problem = error;
+      if (!problem) problem = std::current_exception();
     }
   });
-  if (problem) throw Error(*problem);
+  if (problem) std::rethrow_exception(problem);
 }
 
 // ---- sending
@@ -270,14 +57,16 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
     if (known && known->state == MessageState::unknown && known->exp <= now) {
       throw expired_unknown(letter, peer.name);
     }
+    QueueTable table(sender.database);
     if (known) {
       result.message = known->id;
+      if (auto found = table.find(known->id)) result.before = std::move(found->entry);
       messages.queue_again(known->id, letter.body, expiry_of(known, letter.exp));
     } else {
       result.message = messages.insert(
           {key, hash, letter.body, now, letter.exp, MessageState::queued, {}, 0, 0});
     }
-    QueueTable(sender.database).put({result.message, peer.identity, 0, 0, false, {}});
+    table.put({result.message, peer.identity, 0, 0, false, {}});
   } catch (const Error& error) {
     if (error.status() == Status::system) throw;
     const bool refused = error.status() == Status::data;
@@ -288,7 +77,7 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
 }
 
 Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id_text,
-                   const Sender& sender, const Deadline& deadline) {
+                   const Sender& sender, const Deadline& deadline, const QueueListener& told) {
   const auto waiting = [&](const std::string& why, const std::string& hint = {}) {
     Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
     sent.error = Error(Status::try_later, why, hint);
@@ -301,27 +90,31 @@ Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id
   }
   for (auto first = queue.first(); first && first->entry.message <= message;
        first = queue.first()) {
-    const bool is_last = first->entry.message == message;
-    QueueEvent event = queue.attempt(*first, is_last ? id_text : first->jti, deadline);
-    if (is_last) return std::move(event.sent);
-    if (event.sent.error) {
-      return waiting("an earlier message waits: " + std::string(event.sent.error->what()),
-                     event.sent.error->hint());
+    if (first->entry.message == message) {
+      return queue.attempt(*first, id_text, deadline).sent;
+    }
+    const QueueEvent event = queue.attempt(*first, first->jti, deadline);
+    if (event.fate != QueueFate::waiting) told(event);
+    if (event.fate != QueueFate::failed && event.sent.error) {
+      const std::string why = event.sent.error->what();
+      if (event.fate == QueueFate::waiting) queue.note(first->entry.message, why);
+      return waiting("an earlier message waits: " + why, event.sent.error->hint());
     }
     if (is_interrupted(sender)) return waiting("interrupted");
   }
+  if (auto event = queue.expire(message)) return std::move(event->sent);
   return queue.outcome_of(message);
 }
 
 // As deliver(); what may be delivered another time is kept().
-Sent deliver_queued(const Home& home, const Letter& letter, const Enqueued& queued,
-                    const Sender& sender, const Deadline& deadline) {
-  Sent sent{{}, state_text(MessageState::queued), {}, {}};
+Sent deliver_queued(PeerQueue& queue, const Letter& letter, std::int64_t message,
+                    const Sender& sender, const Deadline& deadline, const QueueListener& told) {
+  Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
   try {
-    PeerQueue queue(home, sender, queued.peer);
-    sent.peer = queue.name();
-    sent = deliver_up_to(queue, queued.message, letter.id_text, sender, deadline);
-    if (sent.error && !sent.delivered) queue.note(queued.message, sent.error->what());
+    sent = deliver_up_to(queue, message, letter.id_text, sender, deadline, told);
+    if (sent.error && !sent.delivered && queue.is_waiting(message)) {
+      queue.note(message, sent.error->what());
+    }
   } catch (const Error& error) {
     sent.error = error;
   }
@@ -329,6 +122,19 @@ Sent deliver_queued(const Home& home, const Letter& letter, const Enqueued& queu
   // What has failed here may be mended.
   sent.later = sent.later || sent.error->status() == Status::system;
   if (sent.later) sent.error = kept(sent, letter.id_text);
+  return sent;
+}
+
+// What would not be taken another time either: out of the queue again, unless it was there before.
+Sent not_kept(PeerQueue& queue, const Letter& letter, const Enqueued& queued, Sent sent) {
+  if (!queued.before) {
+    sent.state = state_text(queue.withdraw(queued.message));
+  } else if (queued.before->failed) {
+    queue.give_up(queued.message, sent.error->what());
+    sent.state = queue.outcome_of(queued.message).state;
+  } else if (queue.is_waiting(queued.message)) {
+    sent.error = kept(sent, letter.id_text);
+  }
   return sent;
 }
 
@@ -344,18 +150,20 @@ std::vector<Enqueued> enqueue(const Letter& letter, const std::vector<std::strin
 }
 
 Sent deliver_or_keep(const Home& home, const Letter& letter, const Enqueued& queued,
-                     const Sender& sender, const Deadline& deadline) {
+                     const Sender& sender, const Deadline& deadline, const QueueListener& told) {
   if (queued.settled) return *queued.settled;
-  Sent sent = deliver_queued(home, letter, queued, sender, deadline);
-  if (!sent.error || sent.delivered) return sent;
-  if (sent.later) {
-    if (!sent.error->hint().empty()) return sent;
-    sent.error = Error(sent.error->status(), sent.error->what(), "p2pchat queue flush");
-    return sent;
-  }
+  Sent sent{fingerprint(queued.peer), state_text(MessageState::queued), {}, {}, true};
   try {
-    sent.state = state_text(PeerQueue(home, sender, queued.peer).withdraw(queued.message));
-  } catch (const Error&) {  // it is still there, as its state says
+    PeerQueue queue(home, sender, queued.peer, deadline);
+    sent = deliver_queued(queue, letter, queued.message, sender, deadline, told);
+    if (!sent.error || sent.delivered) return sent;
+    if (!sent.later) return not_kept(queue, letter, queued, sent);
+    if (sent.error->hint().empty()) {
+      sent.error = Error(sent.error->status(), sent.error->what(), "p2pchat queue flush");
+    }
+  } catch (const std::exception& error) {  // it is still there
+    if (!sent.error) sent.error = Error(Status::system, error.what());
+    if (sent.later) sent.error = kept(sent, letter.id_text);
   }
   return sent;
 }
@@ -372,18 +180,19 @@ Queue::Queue(const Home& home, const Config& config, Connector connector)
 }
 
 std::vector<QueueItem> Queue::list() {
-  std::vector<QueueItem> items;
-  for (QueuedMessage& message : table_.all()) items.push_back(item_of(std::move(message)));
-  return items;
+  return items_of(table_.all());
 }
 
-std::vector<QueueItem> Queue::with_id(const std::string& id) {
-  std::vector<QueueItem> items;
-  for (QueuedMessage& message : table_.with_id(letter_id(id))) {
-    items.push_back(item_of(std::move(message)));
-  }
+std::vector<QueueItem> Queue::chosen(const QueueChoice& choice) {
+  std::vector<QueueItem> items = items_of(table_.with_id(letter_id(choice.id)));
+  std::erase_if(items, [&](const QueueItem& item) {
+    return choice.peer && !equal_ignoring_ascii_case(item.peer, *choice.peer) &&
+           item.fingerprint != *choice.peer;
+  });
   if (!items.empty()) return items;
-  throw Error(Status::data, "no message " + in_quotes(id) + " in the queue", "p2pchat queue");
+  const std::string to = choice.peer ? " to " + in_quotes(*choice.peer) : "";
+  throw Error(Status::data, "no message " + in_quotes(choice.id) + to + " in the queue",
+              "p2pchat queue");
 }
 
 std::uint64_t Queue::count_waiting(const std::optional<std::string>& peer) {
@@ -402,20 +211,22 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
   const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor(),
                    connector_};
 
+  FlushEnd end;
+  const std::optional<Deadline> overall = options.time ? std::optional(common) : std::nullopt;
   for (const QueuedMessage& message : table_.expired(unix_now())) {
     if (only && message.entry.peer != *only) continue;
-    PeerQueue queue(home_, own, message.entry.peer);
-    if (const auto event = queue.expire(message)) told(*event);
+    if (is_interrupted(own) || (overall && overall->passed())) break;
+    PeerQueue queue(home_, own, message.entry.peer, overall);
+    if (const auto event = queue.expire(message.entry.message)) told(*event);
   }
 
   std::vector<std::string> peers = table_.peers_waited_for();
   std::erase_if(peers, [&](const std::string& peer) {
     if (only && peer != *only) return true;
     const auto first = table_.first_waiting(peer, unix_now());
-    return !first || (!options.now && !is_due(first->entry, unix_now()));
+    return !first || (!options.now && !is_due(first->entry.next, unix_now()));
   });
 
-  FlushEnd end;
   std::mutex mutex;  // guards it, and `told`
   const auto flush_peer = [&](PeerQueue& queue, const Sender& sender) {
     if (!queue.take_turn()) {
@@ -425,7 +236,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
     }
     for (auto first = queue.first(); first; first = queue.first()) {
       if (is_interrupted(sender)) return;
-      if (!options.now && !is_due(first->entry, unix_now())) return;
+      if (!options.now && !is_due(first->entry.next, unix_now())) return;
       const Deadline deadline = deadline_for(first->bytes);
       if (deadline.passed()) {
         const std::lock_guard guard(mutex);
@@ -434,16 +245,9 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
       }
       QueueEvent event = queue.attempt(*first, first->jti, deadline);
       if (!event.sent.delivered && is_interrupted(sender)) return;
-      switch (event.fate) {
-        case QueueFate::delivered:
-          break;
-        case QueueFate::waiting:
-          queue.put_off(first->entry.message, event.sent.error->what());
-          event.sent.error = kept(event.sent, event.id);
-          break;
-        case QueueFate::failed:
-          queue.give_up(first->entry.message, event.sent.error->what());
-          break;
+      if (event.fate == QueueFate::waiting) {
+        queue.put_off(first->entry.message, event.sent.error->what());
+        event.sent.error = kept(event.sent, event.id);
       }
       const std::lock_guard guard(mutex);
       told(event);
@@ -452,62 +256,78 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
     }
   };
   all_side_by_side(home_, own, peers.size(), [&](std::size_t i, const Sender& sender) {
-    PeerQueue queue(home_, sender, peers[i]);
+    PeerQueue queue(home_, sender, peers[i], overall);
     flush_peer(queue, sender);
   });
   end.waiting = table_.count_waiting(only);
-  end.signal_number = signals.take();
+  end.signal_number = signals.take_all();
   return end;
 }
 
-int Queue::retry(const std::string& id, std::optional<std::chrono::milliseconds> time,
+// Unless somebody has dealt with it meanwhile, or nobody can know any more whether it was
+// delivered.
+Enqueued Queue::renew(const QueueItem& item, const Letter& letter, const Sender& own) {
+  Enqueued entry{item.message.entry.peer, item.message.entry.message, {}, {}};
+  Messages messages(database_);
+  WriteTransaction transaction(database_);
+  const auto row = messages.get(entry.message);
+  if (!row || !table_.find(entry.message)) {
+    entry.settled = PeerQueue(home_, own, entry.peer, {}).outcome_of(entry.message);
+  } else if (row->state == MessageState::unknown && row->exp <= unix_now()) {
+    entry.settled =
+        Sent{item.peer, state_text(MessageState::failed), {}, expired_unknown(letter, item.peer)};
+  } else {
+    messages.queue_again(entry.message, row->body, expiry_of(row, 0));
+    table_.put({entry.message, entry.peer, 0, 0, false, {}});
+  }
+  transaction.commit();
+  return entry;
+}
+
+int Queue::retry(const QueueChoice& choice, std::optional<std::chrono::milliseconds> time,
                  const QueueListener& told) {
-  const std::vector<QueueItem> items = with_id(id);
+  const std::vector<QueueItem> items = chosen(choice);
+  raise_descriptor_limit();
   const Identity identity = load_identity(home_);
   const SignalFd signals{SIGINT, SIGTERM, SIGHUP};
   const Sender own{identity, database_, config_.log_keep_seconds(), signals.descriptor(),
                    connector_};
-  Messages messages(database_);
-  const Letter letter{{}, letter_id(id), id};
-
+  const Letter letter{{}, letter_id(choice.id), choice.id};
   std::vector<Enqueued> renewed;
-  for (const QueueItem& item : items) {
-    Enqueued entry{item.message.entry.peer, item.message.entry.message, {}};
-    WriteTransaction transaction(database_);
-    const auto row = messages.get(entry.message);
-    if (!row || (row->state == MessageState::unknown && row->exp <= unix_now())) {
-      entry.settled =
-          Sent{item.peer, state_text(MessageState::failed), {}, expired_unknown(letter, item.peer)};
-    } else {
-      messages.queue_again(entry.message, row->body, expiry_of(row, 0));
-      table_.put({entry.message, entry.peer, 0, 0, false, {}});
-    }
-    transaction.commit();
-    renewed.push_back(std::move(entry));
-  }
+  for (const QueueItem& item : items) renewed.push_back(renew(item, letter, own));
 
   std::mutex mutex;
+  const auto tell = [&](const QueueEvent& event) {
+    const std::lock_guard guard(mutex);
+    told(event);
+  };
   const Deadline common(time.value_or(std::chrono::milliseconds(0)));
   all_side_by_side(home_, own, renewed.size(), [&](std::size_t i, const Sender& sender) {
     const Deadline deadline =
         time ? common : Deadline(send_time(config_, std::nullopt, items[i].message.bytes));
-    Sent sent = renewed[i].settled ? *renewed[i].settled
-                                   : deliver_queued(home_, letter, renewed[i], sender, deadline);
-    const std::lock_guard guard(mutex);
-    const bool waits = sent.state == state_text(MessageState::queued);
-    if (waits && !sent.later) sent.error = kept(sent, id);
-    if (!waits && sent.error && !sent.delivered) {
-      PeerQueue(home_, sender, renewed[i].peer).give_up(renewed[i].message, sent.error->what());
+    PeerQueue queue(home_, sender, renewed[i].peer, deadline);
+    const std::int64_t message = renewed[i].message;
+    QueueEvent event{letter.id, QueueFate::failed, {}};
+    if (renewed[i].settled) {
+      event.sent = *renewed[i].settled;
+      if (event.sent.error) queue.give_up(message, event.sent.error->what());
+    } else {
+      event.sent = deliver_queued(queue, letter, message, sender, deadline, tell);
     }
-    const QueueFate fate = waits ? QueueFate::waiting : QueueFate::failed;
-    told({letter.id, sent.delivered ? QueueFate::delivered : fate, sent});
+    if (event.sent.delivered) {
+      event.fate = QueueFate::delivered;
+    } else if (queue.is_waiting(message)) {
+      event.fate = QueueFate::waiting;
+      if (!event.sent.later) event.sent.error = kept(event.sent, choice.id);
+    }
+    tell(event);
   });
-  return signals.take();
+  return signals.take_all();
 }
 
-void Queue::drop(const std::string& id) {
+void Queue::drop(const QueueChoice& choice) {
   Messages messages(database_);
-  for (const QueueItem& item : with_id(id)) {
+  for (const QueueItem& item : chosen(choice)) {
     WriteTransaction transaction(database_);
     const auto row = messages.get(item.message.entry.message);
     if (row && row->state == MessageState::queued) {
@@ -518,10 +338,23 @@ void Queue::drop(const std::string& id) {
   }
 }
 
-QueueItem Queue::item_of(QueuedMessage&& message) {
+// What is behind a message that waits for the same peer is tried after it.
+std::vector<QueueItem> Queue::items_of(std::vector<QueuedMessage>&& messages) {
   Peers peers(database_);
-  const std::string& peer = message.entry.peer;
-  return {name_or_fingerprint(peers, peer), fingerprint(peer), std::move(message)};
+  const std::uint64_t now = unix_now();
+  std::map<std::string, std::uint64_t> behind;  // by peer
+  std::vector<QueueItem> items;
+  for (QueuedMessage& message : messages) {
+    const QueueEntry& entry = message.entry;
+    QueueItem item{name_or_fingerprint(peers, entry.peer), fingerprint(entry.peer), message, 0};
+    if (!entry.failed && message.exp > now) {
+      std::uint64_t& next = behind[entry.peer];
+      if (!is_due(entry.next, now)) next = std::max(next, entry.next);
+      item.next = next;
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
 }
 
 std::string Queue::identity_of(const std::string& name) {

@@ -1,11 +1,10 @@
 // Messages that are delivered later (DESIGN 7.2). What waits for one peer is delivered in the order
-// in which it was queued, by one process at a time; several peers side by side.
+// in which it was first sent, by one process at a time; several peers side by side.
 // p2pchat-queue(1).
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "node/config.h"
 #include "node/delivery.h"
 #include "node/home.h"
+#include "node/peer_queue.h"
 #include "store/queue.h"
 
 namespace p2pchat {
@@ -24,6 +24,7 @@ struct Enqueued {
   std::string peer;          // IK
   std::int64_t message = 0;  // row of the table of messages
   std::optional<Sent> settled;
+  std::optional<QueueEntry> before;  // when it was in the queue already
 };
 
 // On disk when it returns; letter.exp says how long it is tried. In the order of the names. Throws
@@ -32,9 +33,10 @@ std::vector<Enqueued> enqueue(const Letter& letter, const std::vector<std::strin
                               const Sender& sender);
 
 // Delivers what waits for the peer, up to this letter. It stays in the queue when it may be
-// delivered another time. Never throws.
+// delivered another time, and when it was there before. Tells what becomes of the messages before
+// it. Never throws.
 Sent deliver_or_keep(const Home& home, const Letter& letter, const Enqueued& queued,
-                     const Sender& sender, const Deadline& deadline);
+                     const Sender& sender, const Deadline& deadline, const QueueListener& told);
 
 // ---- what our user does with the queue
 
@@ -42,21 +44,14 @@ struct QueueItem {
   std::string peer;         // our name for it; its fingerprint when it has none now
   std::string fingerprint;  // "SHA256:..."
   QueuedMessage message;
+  std::uint64_t next = 0;  // when a flush tries it, 0: the next one does
 };
 
-enum class QueueFate {
-  delivered,
-  waiting,  // tried again later
-  failed,   // given up; listed until dropped
-};
-
-// What has become of a message that was tried or has expired.
-struct QueueEvent {
+// Messages of one id: to all whom it was meant for, or to the one with that name or fingerprint.
+struct QueueChoice {
   std::string id;
-  QueueFate fate = QueueFate::waiting;
-  Sent sent;
+  std::optional<std::string> peer = {};
 };
-using QueueListener = std::function<void(const QueueEvent& event)>;
 
 struct FlushOptions {
   std::optional<std::string> peer;  // a name; nothing: all
@@ -79,23 +74,24 @@ class Queue {
 
   // Oldest first.
   std::vector<QueueItem> list();
-  // Those with that id; Error{data} when there is none.
-  std::vector<QueueItem> with_id(const std::string& id);
+  // Error{data} when there is none.
+  std::vector<QueueItem> chosen(const QueueChoice& choice);
   // How many messages a flush of this peer, or of all, has before it.
   std::uint64_t count_waiting(const std::optional<std::string>& peer);
 
   // Tells each message once it is known what becomes of it, from several threads, one at a time.
   // Throws Error{no_peer}, and Error{system} when the state fails.
   FlushEnd flush(const FlushOptions& options, const QueueListener& told);
-  // Gives messages that have expired their time anew and delivers them, after all that waits for
-  // the same peer. Returns the signal by which our user has ended it, 0 for none.
-  int retry(const std::string& id, std::optional<std::chrono::milliseconds> time,
+  // Gives messages that have failed their time anew and delivers them, and what is before them for
+  // the same peer; as flush() tells. Returns the signal by which our user has ended it, 0 for none.
+  int retry(const QueueChoice& choice, std::optional<std::chrono::milliseconds> time,
             const QueueListener& told);
   // Takes them out of the queue.
-  void drop(const std::string& id);
+  void drop(const QueueChoice& choice);
 
  private:
-  QueueItem item_of(QueuedMessage&& message);
+  std::vector<QueueItem> items_of(std::vector<QueuedMessage>&& messages);
+  Enqueued renew(const QueueItem& item, const Letter& letter, const Sender& own);
   std::string identity_of(const std::string& name);
 
   const Home& home_;

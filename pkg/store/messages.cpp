@@ -181,10 +181,11 @@ void Messages::set_outcome(std::int64_t id, MessageState state, const std::strin
 
 void Messages::queue_again(std::int64_t id, const std::string& body, std::uint64_t exp) {
   database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(),
-                            "UPDATE messages SET body = ?1, exp = ?2, "
-                            "state = CASE state WHEN 'unknown' THEN state ELSE 'queued' END "
-                            "WHERE id = ?3");
+    SQLite::Statement query(
+        database_.sqlite(),
+        "UPDATE messages SET body = ?1, exp = ?2, "
+        "state = CASE WHEN state IN ('unknown', 'acked') THEN state ELSE 'queued' END "
+        "WHERE id = ?3");
     bind_blob(query, 1, body);
     query.bind(2, to_sql(exp));
     query.bind(3, id);

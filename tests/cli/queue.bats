@@ -372,6 +372,51 @@ flush_tells_expiry() {
   alice_got one two
 }
 
+@test "queue retry, queue drop: of a message to several peers, the one to the peer that is named" {
+  alice_away
+  start_listen carol -k
+  befriend bob carol
+  stop_listen
+  expect 75 bob send --queue --id -both -m both alice carol
+  expect 75 bob send --queue --id -both -m both alice carol
+  expect 65 bob queue drop -- -both dave
+  assert_refusal queue "no message '-both' to 'dave' in the queue"
+  alice_back
+  expect 0 bob queue retry -- -both alice
+  assert_equal "$(bob queue --format '%s %p')" "queued carol"
+  expect 0 bob queue drop -- -both "$(fingerprint carol)"
+  assert_equal "$(statuses)" ""
+  alice_got both
+}
+
+@test "queue: what has failed is dropped by the line of the page, and nothing that waits" {
+  local line
+  alice_away
+  start_listen carol -k
+  befriend bob carol
+  stop_listen
+  expect 75 bob send --queue --expire 7d --id both -m both carol
+  expect 75 bob send --queue --expire 1s --id both -m both alice
+  has_expired() { (($(seconds_to_expiry) < 0)); }
+  seconds_to_expiry() { echo $(($(date -d "$(bob queue --format '%p %x' | sed -n 's/^alice //p')" +%s) - $(date +%s))); }
+  wait_until has_expired
+  expect 69 bob queue flush alice
+  assert_contains "$stderr" "p2pchat queue: hint: p2pchat queue retry "
+  hint="$(sed -n 's/^p2pchat queue: hint: p2pchat //p' "$ERR")"
+  assert_equal "$(bob queue --format '%s %p')" "queued carol"$'\n'"failed alice"
+  # The hint is about the one that has failed alone.
+  read -ra words <<<"$hint"
+  expect 75 bob "${words[@]}"
+  assert_equal "$(bob queue --format '%s %p')" "queued carol"$'\n'"queued alice"
+  sqlite3 "$FOLDER/bob/state.db" "UPDATE queue SET failed = 1 WHERE message = (SELECT max(message) FROM queue)"
+  line="$(grep 'xargs' "$REPOSITORY/man/p2pchat-queue.1" | sed 's/^\$ //')"
+  mkdir "$FOLDER/bin"
+  ln -s "$BIN" "$FOLDER/bin/p2pchat"
+  PATH="$FOLDER/bin:$PATH" P2PCHAT_HOME="$FOLDER/bob" expect 0 bash -c "$line"
+  assert_silent
+  assert_equal "$(bob queue --format '%s %p')" "queued carol"
+}
+
 # ---- peers that change meanwhile
 
 @test "queue: with a peer that was removed, blocked, or has another key, a message waits" {
@@ -492,9 +537,10 @@ flush_tells_expiry() {
 @test "queue flush: a handler that fails is 79, and the message is delivered" {
   alice_away
   keep one
+  id="$(bob queue --format %i)"
   alice_back --exec false
   expect 79 bob queue flush
-  assert_stderr "p2pchat queue: error: delivered, but the handler of 'alice' failed with status 1"
+  assert_stderr "p2pchat queue: error: message '$id': delivered, but the handler of 'alice' failed with status 1"
   assert_equal "$(statuses)" ""
 }
 
@@ -535,7 +581,8 @@ list extra
 flush alice extra
 retry
 drop
-drop a b
+drop a b c
+retry a b c
 --now
 list --timeout 1
 drop x --json

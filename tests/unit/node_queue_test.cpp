@@ -136,7 +136,8 @@ struct Fixture {
   }
   Sent deliver_now(const Enqueued& entry, const Letter& of,
                    std::chrono::milliseconds time = kPatience, int interrupt = -1) {
-    return deliver_or_keep(home.home(), of, entry, sender(interrupt), Deadline(time));
+    return deliver_or_keep(home.home(), of, entry, sender(interrupt), Deadline(time),
+                           [&](const QueueEvent& event) { told.push_back(event); });
   }
   Sent keep(const std::string& text) { return deliver_now(enqueued(letter(text)), letter(text)); }
 
@@ -156,11 +157,11 @@ struct Fixture {
   int retry(const std::string& text) {
     told.clear();
     return with_queue([&](Queue& queue) {
-      return queue.retry(text, {}, [&](const QueueEvent& event) { told.push_back(event); });
+      return queue.retry({text}, {}, [&](const QueueEvent& event) { told.push_back(event); });
     });
   }
   void drop(const std::string& text) {
-    with_queue([&](Queue& queue) { queue.drop(text); });
+    with_queue([&](Queue& queue) { queue.drop({text}); });
   }
   // What is still to be delivered, or was given up.
   Texts listed() {
@@ -509,7 +510,7 @@ TEST_CASE_METHOD(Fixture, "queue: interrupted, a message waits and no attempt is
   CHECK(texts_to(bob) == (under_way ? Texts{"before"} : Texts{}));
 }
 
-TEST_CASE_METHOD(Fixture, "queue: a message whose time is over at once is not kept") {
+TEST_CASE_METHOD(Fixture, "queue: a message whose time is over at once has failed") {
   ScriptedPeer bob(acking(AckStatus::ok));
   know_bob(bob.address());
   Letter late = letter("hello");
@@ -517,9 +518,65 @@ TEST_CASE_METHOD(Fixture, "queue: a message whose time is over at once is not ke
   const Sent sent = deliver_now(enqueued(late), late);
   REQUIRE(sent.error);
   CHECK(sent.error->status() == Status::unavailable);
-  CHECK(sent.state == "untaken");
-  CHECK(table.all().empty());
+  CHECK(sent.error->hint() == "p2pchat queue retry " + letter_id("hello") + " bob");
+  CHECK(sent.state == "failed");
+  CHECK(entry("hello")->failed);
   CHECK(texts_to(bob).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "queue: what becomes of those before it is told") {
+  struct Row {
+    AckStatus status;
+    unsigned rc;
+    QueueFate fate;
+  };
+  const Row row = GENERATE(Row{AckStatus::ok, 0, QueueFate::delivered},
+                           Row{AckStatus::ok, 3, QueueFate::delivered},
+                           Row{AckStatus::conflict, 0, QueueFate::failed});
+  ScriptedPeer bob([&](const Incoming& request) {
+    const bool is_first = open_as_bob(request.frame)->body == "first";
+    return ack_of_bob(request.frame, is_first ? row.status : AckStatus::ok, {},
+                      is_first ? row.rc : 0);
+  });
+  know_bob(bob.address());
+  add("first");
+  const Sent sent = keep("second");
+  CHECK_FALSE(sent.error);
+  CHECK(sent.state == "acked");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].id == letter_id("first"));
+  CHECK(told[0].fate == row.fate);
+  if (row.fate == QueueFate::delivered) CHECK(told[0].sent.delivered->rc == row.rc);
+  if (row.fate == QueueFate::failed) CHECK(entry("first")->failed);
+  CHECK(texts_to(bob) == Texts{"first", "second"});
+}
+
+TEST_CASE_METHOD(Fixture, "queue: what was there before is not taken out by a repetition") {
+  const bool given_up = GENERATE(false, true);
+  know_bob(closed_address());
+  keep("hello");
+  if (given_up) {
+    move_clock_to(now + kLetterLifeSeconds);
+    flush();
+  }
+  REQUIRE(entry("hello")->failed == given_up);
+  const ScriptedPeer bob(saying("HTTP/1.1 400 Bad Request"));
+  know_bob(bob.address());
+  const Sent sent = keep("hello");
+  REQUIRE(sent.error);
+  CHECK(sent.error->status() == Status::protocol);
+  REQUIRE(entry("hello"));
+  CHECK(entry("hello")->failed == given_up);
+  CHECK(sent.state == (given_up ? "unknown" : "queued"));
+  if (!given_up) CHECK_THAT(sent.error->what(), Catch::EndsWith("; queued as 'hello'"));
+}
+
+TEST_CASE_METHOD(Fixture, "queue: what was delivered stays so, whoever queues it again") {
+  know_bob(closed_address());
+  const std::int64_t message = add("hello");
+  messages.set_outcome(message, MessageState::acked, "a reply", 3);
+  messages.queue_again(message, "hello", now + 10);
+  CHECK(record("hello").state == MessageState::acked);
 }
 
 // ---- what our user sees
@@ -544,9 +601,9 @@ TEST_CASE_METHOD(Fixture, "queue: it is listed oldest first, under our names for
     CHECK(items[0].message.bytes == 5);
     CHECK(items[1].peer == "carol");
     CHECK(items[2].peer == "bob");
-    CHECK(queue.with_id("first").size() == 1);
-    CHECK(queue.with_id(letter_id("first")).size() == 1);
-    CHECK(queue.with_id("second").size() == 2);
+    CHECK(queue.chosen({"first"}).size() == 1);
+    CHECK(queue.chosen({letter_id("first")}).size() == 1);
+    CHECK(queue.chosen({"second"}).size() == 2);
     CHECK(queue.count_waiting({}) == 3);
     CHECK(queue.count_waiting("BOB") == 2);
   });
@@ -569,8 +626,8 @@ TEST_CASE_METHOD(Fixture, "queue: an id that is not in it is said to be so") {
   };
   const Row wrong = GENERATE(Row{"hello", Status::data}, Row{"", Status::usage});
   with_queue([&](Queue& queue) {
-    CHECK(error_from([&] { queue.with_id(wrong.id); }).status() == wrong.status);
-    CHECK(error_from([&] { queue.drop(wrong.id); }).status() == wrong.status);
+    CHECK(error_from([&] { queue.chosen({wrong.id}); }).status() == wrong.status);
+    CHECK(error_from([&] { queue.drop({wrong.id}); }).status() == wrong.status);
   });
   CHECK(error_from([&] { retry(wrong.id); }).status() == wrong.status);
 }
@@ -1025,7 +1082,7 @@ TEST_CASE_METHOD(Fixture, "queue: a listener that fails ends it with that error"
       if (GENERATE(true, false)) {
         queue.flush({}, fail);
       } else {
-        queue.retry("hello", {}, fail);
+        queue.retry({"hello"}, {}, fail);
       }
     });
   });
@@ -1109,16 +1166,54 @@ TEST_CASE_METHOD(Fixture, "queue retry: all that waits for the peer goes first")
   add("second");
   add("third");
   retry("second");
-  REQUIRE(told.size() == 1);
-  CHECK(told[0].id == letter_id("second"));
-  if (told[0].sent.delivered) {
+  REQUIRE_FALSE(told.empty());
+  CHECK(told.back().id == letter_id("second"));
+  if (told.back().sent.delivered) {
+    REQUIRE(told.size() == 2);
+    CHECK(told[0].id == letter_id("first"));
     CHECK(listed() == Texts{"third"});
     CHECK(texts_to(bob) == Texts{"first", "second"});
   } else {
+    REQUIRE(told.size() == 1);
     CHECK(told[0].fate == QueueFate::waiting);
     CHECK(told[0].sent.error->status() == Status::try_later);
+    CHECK_FALSE(entry("first")->why.empty());
     CHECK(texts_to(bob) == Texts{"first"});
   }
+}
+
+TEST_CASE_METHOD(Fixture, "queue: of an id that waits for several peers, one can be chosen") {
+  know_bob("127.0.0.1:1");
+  know_carol("127.0.0.1:1");
+  enqueue(letter("hello"), {"bob", "carol"}, sender());
+  with_queue([&](Queue& queue) {
+    CHECK(queue.chosen({"hello"}).size() == 2);
+    CHECK(queue.chosen({"hello", "CAROL"}).size() == 1);
+    CHECK(queue.chosen({"hello", fingerprint(id_of(Who::bob))}).at(0).peer == "bob");
+    const Error error = error_from([&] { queue.drop({"hello", "dave"}); });
+    CHECK(error.status() == Status::data);
+    CHECK_THAT(error.what(), Catch::Contains("to 'dave' in the queue"));
+    queue.drop({"hello", "bob"});
+    CHECK(queue.list().at(0).peer == "carol");
+  });
+}
+
+TEST_CASE_METHOD(Fixture, "queue: what is behind a message that waits is tried after it") {
+  know_bob(closed_address());
+  know_carol(closed_address());
+  add("first");
+  add("second");
+  flush({"bob", false, {}});
+  enqueue(letter("third"), {"carol"}, sender());
+  with_queue([&](Queue& queue) {
+    const std::vector<QueueItem> items = queue.list();
+    CHECK(items.at(0).next == entry("first")->next);
+    CHECK(items.at(0).next > now);
+    CHECK(items.at(1).next == items.at(0).next);
+    CHECK(items.at(2).next == 0);
+  });
+  move_clock_to(entry("first")->next);
+  with_queue([&](Queue& queue) { CHECK(queue.list().at(0).next == 0); });
 }
 
 TEST_CASE_METHOD(Fixture, "queue retry: an id for several peers is tried for each of them") {
