@@ -145,8 +145,8 @@ class Delivery {
     WriteTransaction transaction(database_);
     if (const auto known = look_up()) {
       exp_ = expiry_of(known, exp_);  // somebody may have begun to send the same since we looked
-      messages_.set_expiry(*record_, exp_);
-      if (before_ != MessageState::acked) messages_.set_state(*record_, MessageState::unknown);
+      messages_.repeat(*record_, exp_);
+      repeated_ = known->repeated + 1;
     } else {
       record_ = messages_.insert(
           {key(), hash_, letter_.body, unix_now(), exp_, MessageState::unknown, {}, 0, 0});
@@ -168,9 +168,10 @@ class Delivery {
     if (state == MessageState::untaken && waits) state = MessageState::queued;
     if (state == MessageState::acked) queue.remove(*record_);
     const bool was_acked = present && present->state == MessageState::acked;
+    const bool alone =
+        before_ != MessageState::unknown && present && present->repeated == repeated_;
     const bool says_more =
-        state == MessageState::acked ||
-        (!was_acked && (state == MessageState::unknown || before_ != MessageState::unknown));
+        state == MessageState::acked || (!was_acked && (state == MessageState::unknown || alone));
     if (says_more) messages_.set_outcome(*record_, state, reply, rc);
     set_state(says_more ? state : was_acked ? MessageState::acked : MessageState::unknown);
     const bool handed_out = state == MessageState::acked && sender_.log_keep_seconds == 0;
@@ -282,6 +283,7 @@ class Delivery {
   std::uint64_t exp_ = 0;  // of the id
   std::string address_;
   std::optional<std::int64_t> record_;
+  std::uint64_t repeated_ = 0;          // attempts before this one
   std::optional<MessageState> before_;  // what the record said before this run, if there was one
 };
 

@@ -11,7 +11,7 @@ namespace p2pchat {
 namespace {
 
 constexpr const char* kColumns =
-    "id, direction, iss, aud, jti, hash, body, time, exp, state, reply, rc";
+    "id, direction, iss, aud, jti, hash, body, time, exp, state, reply, rc, repeated";
 // What the purge remembers: the largest expiry of each span of time, under this and its number.
 constexpr const char* kPurgeMarks = "purged_exp";
 constexpr std::uint64_t kPurgeSpanSeconds = 30 * 86'400;
@@ -66,6 +66,7 @@ MessageRow read(SQLite::Statement& statement) {
   row.state = read_state(statement.getColumn(9).getString());
   row.reply = statement.getColumn(10).getString();
   row.rc = statement.getColumn(11).getUInt();
+  row.repeated = static_cast<std::uint64_t>(statement.getColumn(12).getInt64());
   return row;
 }
 
@@ -124,7 +125,7 @@ std::int64_t Messages::insert(const MessageRow& row) {
   return database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
                             std::string("INSERT INTO messages (") + kColumns +
-                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     bind_key(query, row.key);
     bind_blob(query, 5, row.hash);
     bind_blob(query, 6, row.body);
@@ -133,6 +134,7 @@ std::int64_t Messages::insert(const MessageRow& row) {
     query.bind(9, state_text(row.state));
     bind_blob(query, 10, row.reply);
     query.bind(11, row.rc);
+    query.bind(12, to_sql(row.repeated));
     query.exec();
     return std::int64_t{database_.sqlite().getLastInsertRowid()};
   });
@@ -148,9 +150,12 @@ void Messages::extend(std::int64_t id, std::uint64_t exp) {
   });
 }
 
-void Messages::set_expiry(std::int64_t id, std::uint64_t exp) {
+void Messages::repeat(std::int64_t id, std::uint64_t exp) {
   database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(), "UPDATE messages SET exp = ? WHERE id = ?");
+    SQLite::Statement query(database_.sqlite(),
+                            "UPDATE messages SET exp = ?, repeated = repeated + 1, "
+                            "state = CASE state WHEN 'acked' THEN state ELSE 'unknown' END "
+                            "WHERE id = ?");
     query.bind(1, to_sql(exp));
     query.bind(2, id);
     query.exec();

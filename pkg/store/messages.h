@@ -47,7 +47,8 @@ struct MessageRow {
   MessageState state = MessageState::print;
   std::string reply;
   unsigned rc = 0;
-  std::int64_t id = 0;  // given by the database
+  std::uint64_t repeated = 0;  // attempts to send it that have begun after the first
+  std::int64_t id = 0;         // given by the database
 };
 
 // Who the other side of a message is, in SQL: what the index messages_by_peer is over.
@@ -63,7 +64,9 @@ class Messages {
   std::int64_t insert(const MessageRow& row);
   // The stored expiry becomes the larger of both.
   void extend(std::int64_t id, std::uint64_t exp);
-  void set_expiry(std::int64_t id, std::uint64_t exp);
+  // One more attempt to send it begins, with that expiry: its outcome is unknown unless it was
+  // acknowledged before.
+  void repeat(std::int64_t id, std::uint64_t exp);
   void set_state(std::int64_t id, MessageState state);
   void set_outcome(std::int64_t id, MessageState state, const std::string& reply, unsigned rc);
   // Gives a message of ours its body again, and an expiry; whether it was delivered is what it

@@ -104,6 +104,8 @@ inline constexpr std::array kMigrations = {
         why      TEXT NOT NULL                         -- how the last attempt ended, or ""
       ) STRICT;
       CREATE INDEX queue_waiting ON queue (peer, message) WHERE failed = 0;
+      -- Of ours: attempts that have begun after the first.
+      ALTER TABLE messages ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
     )sql",
 };
 

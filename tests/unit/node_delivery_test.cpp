@@ -269,6 +269,20 @@ TEST_CASE_METHOD(Fixture, "delivery: a second attempt that fails leaves the outc
   CHECK(outcome() == MessageState::unknown);
 }
 
+// The other one has begun after this one and was lost; this one is told that it was not taken.
+TEST_CASE_METHOD(Fixture, "delivery: a later attempt whose outcome is unknown is not undone") {
+  const bool was_lost = GENERATE(true, false);
+  ScriptedPeer bob([&](const Incoming& request) {
+    if (was_lost) {
+      Database others = home.state();
+      Messages(others).repeat(record()->id, record()->exp);
+    }
+    return ack_of_bob(request.frame, AckStatus::busy);
+  });
+  CHECK(error_from([&] { send(bob); }).status() == Status::try_later);
+  CHECK(outcome() == (was_lost ? MessageState::unknown : MessageState::untaken));
+}
+
 TEST_CASE_METHOD(Fixture, "delivery: the statement beside an ack is kept when it is newer") {
   struct Row {
     std::string keys;

@@ -111,10 +111,18 @@ TEST_CASE_METHOD(Fixture, "messages: extending takes the larger expiry") {
   CHECK(messages.find(message("1").key)->exp == 2001);
 }
 
-TEST_CASE_METHOD(Fixture, "messages: an expiry that is set may be earlier") {
+TEST_CASE_METHOD(Fixture,
+                 "messages: another attempt is counted, may expire earlier, and is unknown") {
   const std::int64_t id = messages.insert(message("1"));
-  messages.set_expiry(id, 1500);
+  messages.set_state(id, MessageState::untaken);
+  messages.repeat(id, 1500);
   CHECK(messages.get(id)->exp == 1500);
+  CHECK(messages.get(id)->repeated == 1);
+  CHECK(messages.get(id)->state == MessageState::unknown);
+  messages.set_state(id, MessageState::acked);
+  messages.repeat(id, 1500);
+  CHECK(messages.get(id)->repeated == 2);
+  CHECK(messages.get(id)->state == MessageState::acked);
 }
 
 TEST_CASE_METHOD(Fixture, "messages: an expiry beyond what the database holds is its largest") {
