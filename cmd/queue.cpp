@@ -129,6 +129,8 @@ class Report {
     say_error(text, hints_.insert(hint).second ? hint : "");
   }
 
+  std::uint64_t waiting() const { return counts_[static_cast<std::size_t>(QueueFate::waiting)]; }
+
   // Returns the exit status: the first that asks for somebody, else that of waiting.
   int end(std::uint64_t waiting) {
     show_progress("");
@@ -158,7 +160,7 @@ class Report {
 
   void show(const std::string& peer) {
     const std::uint64_t done = counts_[0] + counts_[1] + counts_[2];
-    show_progress(std::to_string(done) + " of " + std::to_string(expected_) +
+    show_progress(std::to_string(done) + " of " + std::to_string(std::max(done, expected_)) +
                   (peer.empty() ? "" : ": " + peer));
   }
 
@@ -209,7 +211,7 @@ int retry(const Call& call) {
   report.begin();
   const int signal_number =
       queue.retry(choice, time, [&](const QueueEvent& event) { report.add(event); });
-  const int status = report.end(queue.count_waiting({}));
+  const int status = report.end(report.waiting());
   if (signal_number != 0) die_by_signal(signal_number);
   return status;
 }

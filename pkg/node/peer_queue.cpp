@@ -100,6 +100,12 @@ QueueEvent PeerQueue::attempt(const QueuedMessage& message, const std::string& i
     event.sent.error =
         Error(Status::data, "message " + in_quotes(id_text) + " to " + in_quotes(name_) +
                                 " was queued under another identity");
+  } else if (name_ == fingerprint(peer_)) {
+    event.sent.state = state_text(MessageState::queued);
+    event.sent.error =
+        Error(Status::no_peer,
+              "the receiver of message " + in_quotes(id_text) + " is no peer any more, " + name_,
+              queue_command("drop", message.jti, name_));
   } else {
     const auto row = messages_.get(message.entry.message);
     const Letter letter{row ? row->body : "", message.jti, id_text, message.exp, peer_};
@@ -120,8 +126,8 @@ void PeerQueue::note(std::int64_t message, const std::string& why) {
   change(message, [&](QueuedMessage& found) { found.entry.why = why; });
 }
 
-void PeerQueue::put_off(std::int64_t message, const std::string& why) {
-  change(message, [&](QueuedMessage& found) {
+bool PeerQueue::put_off(std::int64_t message, const std::string& why) {
+  return change(message, [&](QueuedMessage& found) {
     found.entry.attempts += 1;
     found.entry.next = unix_now() + delay_after(found.entry.attempts);
     found.entry.why = why;
@@ -141,6 +147,12 @@ std::optional<QueueEvent> PeerQueue::expire(std::int64_t message) {
     const Error error = expired(found);
     event = {found.jti, QueueFate::failed, {name_, state_text(MessageState::failed), {}, error}};
     set_failed(found, error.what());
+    // The peer is left alone as long as it would have been.
+    if (auto next = table_.first_waiting(peer_, unix_now())) {
+      next->entry.attempts = std::max(next->entry.attempts, found.entry.attempts);
+      next->entry.next = std::max(next->entry.next, found.entry.next);
+      table_.put(next->entry);
+    }
   });
   return event;
 }
@@ -169,9 +181,14 @@ Sent PeerQueue::outcome_of(std::int64_t message) {
   if (row && row->state == MessageState::acked) {
     sent.delivered = Delivered{row->reply, row->rc};
   } else if (found && found->exp <= unix_now()) {
-    sent.error = expired(*found);
+    const Error error = expired(*found);
+    sent.error =
+        found->entry.failed ? Error(error.status(), found->entry.why, error.hint()) : error;
   } else if (found) {
     sent.error = Error(Status::data, found->entry.why);
+  } else if (row && row->state == MessageState::unknown) {
+    sent.error = Error(Status::unknown_outcome, "it was taken out of the queue; whether " +
+                                                    in_quotes(name_) + " has it is unknown");
   } else {
     sent.error = Error(Status::unavailable,
                        "not sent to " + in_quotes(name_) + ": it was taken out of the queue");
@@ -211,16 +228,18 @@ void PeerQueue::set_failed(QueuedMessage& found, const std::string& why) {
   }
 }
 
-// Unless it was delivered or dropped meanwhile.
+// False when it was delivered or dropped meanwhile.
 template <typename Change>
-void PeerQueue::change(std::int64_t message, Change change) {
+bool PeerQueue::change(std::int64_t message, Change change) {
   settle();
   WriteTransaction transaction(sender_.database);
-  if (auto found = table_.find(message)) {
+  auto found = table_.find(message);
+  if (found) {
     change(*found);
     table_.put(found->entry);
   }
   transaction.commit();
+  return found.has_value();
 }
 
 }  // namespace p2pchat

@@ -65,8 +65,8 @@ class PeerQueue {
 
   // How the last attempt ended.
   void note(std::int64_t message, const std::string& why);
-  // The same, and when the next one is due.
-  void put_off(std::int64_t message, const std::string& why);
+  // The same, and when the next one is due. False when it is not in the queue any more.
+  bool put_off(std::int64_t message, const std::string& why);
   void give_up(std::int64_t message, const std::string& why);
   // Given up when it has had its time. Nothing when it has not, or somebody else has dealt with it.
   std::optional<QueueEvent> expire(std::int64_t message);
@@ -82,7 +82,7 @@ class PeerQueue {
   Error expired(const QueuedMessage& message) const;
   void set_failed(QueuedMessage& found, const std::string& why);
   template <typename Change>
-  void change(std::int64_t message, Change change);
+  bool change(std::int64_t message, Change change);
 
   std::string lock_file_;
   const Sender& sender_;

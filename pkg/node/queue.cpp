@@ -37,6 +37,11 @@ void all_side_by_side(const Home& home, const Sender& own, std::size_t count,
 
 // ---- sending
 
+// Acknowledged, and its text and reply are deleted.
+bool is_forgotten(const MessageRow& row, const Letter& letter) {
+  return row.state == MessageState::acked && row.body.empty() && !letter.body.empty();
+}
+
 Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender& sender) {
   Peers peers(sender.database);
   Messages messages(sender.database);
@@ -50,6 +55,8 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
     const auto known = messages.find(key);
     if (known && known->hash != hash) throw carried_another(letter, peer.name);
     if (known && known->state == MessageState::acked) {
+      result.ask_again = is_forgotten(*known, letter) && known->exp > now;
+      if (result.ask_again) return result;
       result.settled =
           Sent{peer.name, state_text(MessageState::acked), Delivered{known->reply, known->rc}, {}};
       return result;
@@ -60,13 +67,18 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
     QueueTable table(sender.database);
     if (known) {
       result.message = known->id;
-      if (auto found = table.find(known->id)) result.before = std::move(found->entry);
+      if (const auto found = table.find(known->id)) {
+        result.before = found->entry.failed ? Before::failed : Before::waiting;
+      }
       messages.queue_again(known->id, letter.body, expiry_of(known, letter.exp));
     } else {
       result.message = messages.insert(
           {key, hash, letter.body, now, letter.exp, MessageState::queued, {}, 0, 0});
     }
-    table.put({result.message, peer.identity, 0, 0, false, {}});
+    // One that waits is still to be tried when it was to be tried.
+    if (result.before != Before::waiting) {
+      table.put({result.message, peer.identity, 0, 0, false, {}});
+    }
   } catch (const Error& error) {
     if (error.status() == Status::system) throw;
     const bool refused = error.status() == Status::data;
@@ -76,7 +88,15 @@ Enqueued enqueue_one(const Letter& letter, const std::string& name, const Sender
   return result;
 }
 
-Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id_text,
+// What is known of a message that does not wait any more.
+Sent known_outcome(PeerQueue& queue, const Letter& letter, std::int64_t message,
+                   const Sender& sender, const Deadline& deadline) {
+  const auto row = Messages(sender.database).get(message);
+  if (row && is_forgotten(*row, letter)) return deliver(letter, queue.name(), sender, deadline);
+  return queue.outcome_of(message);
+}
+
+Sent deliver_up_to(PeerQueue& queue, const Letter& letter, std::int64_t message,
                    const Sender& sender, const Deadline& deadline, const QueueListener& told) {
   const auto waiting = [&](const std::string& why, const std::string& hint = {}) {
     Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
@@ -85,13 +105,13 @@ Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id
     return sent;
   };
   if (!queue.wait_for_turn(message, deadline)) {
-    if (!queue.is_waiting(message)) return queue.outcome_of(message);
+    if (!queue.is_waiting(message)) return known_outcome(queue, letter, message, sender, deadline);
     return waiting("another process delivers to " + in_quotes(queue.name()));
   }
   for (auto first = queue.first(); first && first->entry.message <= message;
        first = queue.first()) {
     if (first->entry.message == message) {
-      return queue.attempt(*first, id_text, deadline).sent;
+      return queue.attempt(*first, letter.id_text, deadline).sent;
     }
     const QueueEvent event = queue.attempt(*first, first->jti, deadline);
     if (event.fate != QueueFate::waiting) told(event);
@@ -103,39 +123,28 @@ Sent deliver_up_to(PeerQueue& queue, std::int64_t message, const std::string& id
     if (is_interrupted(sender)) return waiting("interrupted");
   }
   if (auto event = queue.expire(message)) return std::move(event->sent);
-  return queue.outcome_of(message);
+  return known_outcome(queue, letter, message, sender, deadline);
 }
 
-// As deliver(); what may be delivered another time is kept().
+// As deliver(); what has failed on this machine may be mended.
 Sent deliver_queued(PeerQueue& queue, const Letter& letter, std::int64_t message,
                     const Sender& sender, const Deadline& deadline, const QueueListener& told) {
   Sent sent{queue.name(), state_text(MessageState::queued), {}, {}};
   try {
-    sent = deliver_up_to(queue, message, letter.id_text, sender, deadline, told);
-    if (sent.error && !sent.delivered && queue.is_waiting(message)) {
-      queue.note(message, sent.error->what());
-    }
+    sent = deliver_up_to(queue, letter, message, sender, deadline, told);
+    if (sent.error && !sent.delivered) queue.note(message, sent.error->what());
   } catch (const Error& error) {
     sent.error = error;
   }
-  if (!sent.error || sent.delivered) return sent;
-  // What has failed here may be mended.
-  sent.later = sent.later || sent.error->status() == Status::system;
-  if (sent.later) sent.error = kept(sent, letter.id_text);
+  if (sent.error && sent.error->status() == Status::system) sent.later = true;
   return sent;
 }
 
-// What would not be taken another time either: out of the queue again, unless it was there before.
-Sent not_kept(PeerQueue& queue, const Letter& letter, const Enqueued& queued, Sent sent) {
-  if (!queued.before) {
-    sent.state = state_text(queue.withdraw(queued.message));
-  } else if (queued.before->failed) {
-    queue.give_up(queued.message, sent.error->what());
-    sent.state = queue.outcome_of(queued.message).state;
-  } else if (queue.is_waiting(queued.message)) {
-    sent.error = kept(sent, letter.id_text);
-  }
-  return sent;
+// What would not be taken another time either goes out of the queue again, unless it waited there
+// before.
+void put_back(PeerQueue& queue, const Enqueued& queued, const Error& error) {
+  if (queued.before == Before::absent) queue.withdraw(queued.message);
+  if (queued.before == Before::failed) queue.give_up(queued.message, error.what());
 }
 
 }  // namespace
@@ -155,16 +164,26 @@ Sent deliver_or_keep(const Home& home, const Letter& letter, const Enqueued& que
   Sent sent{fingerprint(queued.peer), state_text(MessageState::queued), {}, {}, true};
   try {
     PeerQueue queue(home, sender, queued.peer, deadline);
+    if (queued.ask_again) return deliver(letter, queue.name(), sender, deadline);
     sent = deliver_queued(queue, letter, queued.message, sender, deadline, told);
     if (!sent.error || sent.delivered) return sent;
-    if (!sent.later) return not_kept(queue, letter, queued, sent);
-    if (sent.error->hint().empty()) {
-      sent.error = Error(sent.error->status(), sent.error->what(), "p2pchat queue flush");
+    if (!sent.later) put_back(queue, queued, *sent.error);
+    if (!queue.is_waiting(queued.message)) {
+      sent.state = queue.outcome_of(queued.message).state;
+      return sent;
+    }
+    if (sent.later && sent.error->hint().empty()) {
+      const auto first = queue.first();
+      const bool is_put_off = first && !is_due(first->entry.next, unix_now());
+      sent.error = Error(sent.error->status(), sent.error->what(),
+                         std::string("p2pchat queue flush") +
+                             (is_put_off ? " --now " + shell_word(queue.name()) : ""));
     }
   } catch (const std::exception& error) {  // it is still there
     if (!sent.error) sent.error = Error(Status::system, error.what());
-    if (sent.later) sent.error = kept(sent, letter.id_text);
   }
+  sent.state = state_text(MessageState::queued);
+  sent.error = kept(sent, letter.id_text);
   return sent;
 }
 
@@ -244,10 +263,19 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
         return;
       }
       QueueEvent event = queue.attempt(*first, first->jti, deadline);
-      if (!event.sent.delivered && is_interrupted(sender)) return;
       if (event.fate == QueueFate::waiting) {
-        queue.put_off(first->entry.message, event.sent.error->what());
-        event.sent.error = kept(event.sent, event.id);
+        const std::string why = event.sent.error->what();
+        if (is_interrupted(sender)) {
+          queue.note(first->entry.message, why);
+          return;
+        }
+        // Somebody may have taken it out meanwhile.
+        if (queue.put_off(first->entry.message, why)) {
+          event.sent.error = kept(event.sent, event.id);
+        } else {
+          event.fate = QueueFate::failed;
+          event.sent.state = queue.outcome_of(first->entry.message).state;
+        }
       }
       const std::lock_guard guard(mutex);
       told(event);
@@ -267,7 +295,7 @@ FlushEnd Queue::flush(const FlushOptions& options, const QueueListener& told) {
 // Unless somebody has dealt with it meanwhile, or nobody can know any more whether it was
 // delivered.
 Enqueued Queue::renew(const QueueItem& item, const Letter& letter, const Sender& own) {
-  Enqueued entry{item.message.entry.peer, item.message.entry.message, {}, {}};
+  Enqueued entry{item.message.entry.peer, item.message.entry.message, {}};
   Messages messages(database_);
   WriteTransaction transaction(database_);
   const auto row = messages.get(entry.message);
@@ -318,7 +346,8 @@ int Queue::retry(const QueueChoice& choice, std::optional<std::chrono::milliseco
       event.fate = QueueFate::delivered;
     } else if (queue.is_waiting(message)) {
       event.fate = QueueFate::waiting;
-      if (!event.sent.later) event.sent.error = kept(event.sent, choice.id);
+      event.sent.state = state_text(MessageState::queued);
+      event.sent.error = kept(event.sent, choice.id);
     }
     tell(event);
   });

@@ -19,12 +19,17 @@ namespace p2pchat {
 
 // ---- sending what is kept when it is not taken, for the outbox
 
+// What a letter was in the queue before it was put there.
+enum class Before { absent, waiting, failed };
+
 // A letter in the queue for one peer, or what there is to say when it did not get there.
 struct Enqueued {
   std::string peer;          // IK
   std::int64_t message = 0;  // row of the table of messages
   std::optional<Sent> settled;
-  std::optional<QueueEntry> before;  // when it was in the queue already
+  Before before = Before::absent;
+  bool ask_again =
+      false;  // acknowledged before; the reply, which is gone here, is the peer's to give
 };
 
 // On disk when it returns; letter.exp says how long it is tried. In the order of the names. Throws

@@ -571,6 +571,87 @@ TEST_CASE_METHOD(Fixture, "queue: what was there before is not taken out by a re
   if (!given_up) CHECK_THAT(sent.error->what(), Catch::EndsWith("; queued as 'hello'"));
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "queue: a repetition of what waits leaves a peer alone as long as before") {
+  know_bob(closed_address());
+  add("hello");
+  flush();
+  const QueueEntry before = *entry("hello");
+  CHECK(before.attempts == 1);
+  const Sent sent = keep("hello");
+  CHECK(sent.error->hint() == "p2pchat queue flush --now bob");
+  CHECK(entry("hello")->attempts == 1);
+  CHECK(entry("hello")->next == before.next);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "queue: what was dropped while it was under way is not said to be queued") {
+  const bool by_flush = GENERATE(true, false);
+  const ScriptedPeer bob([&](const Incoming&) {
+    const Config config = Config::load(home.home());
+    Queue(home.home(), config).drop({"hello"});
+    return std::nullopt;
+  });
+  know_bob(bob.address());
+  Sent sent;
+  if (by_flush) {
+    add("hello");
+    flush();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].fate == QueueFate::failed);
+    sent = told[0].sent;
+  } else {
+    sent = keep("hello");
+  }
+  REQUIRE(sent.error);
+  CHECK(sent.error->status() == Status::unknown_outcome);
+  CHECK_THAT(sent.error->what(), !Catch::Contains("queued as"));
+  CHECK(sent.state == "unknown");
+  CHECK(table.all().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "queue: a reply that is kept nowhere here is asked for again") {
+  log_keep = 0;
+  ScriptedPeer bob(acking(AckStatus::ok, "a reply"));
+  know_bob(bob.address());
+  CHECK(keep("hello").delivered->reply == "a reply");
+  CHECK(record("hello").body.empty());
+  const Sent again = keep("hello");
+  REQUIRE(again.delivered);
+  CHECK(again.delivered->reply == "a reply");
+  CHECK(table.all().empty());
+  CHECK(texts_to(bob) == Texts{"hello", "hello"});
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "queue: when the first has expired, its peer is left alone as long as before") {
+  know_bob(closed_address());
+  Letter first = letter("first");
+  first.exp = now + 30;
+  enqueued(first);
+  add("second");
+  flush();
+  const QueueEntry before = *entry("first");
+  move_clock_to(now + 30);
+  flush();
+  CHECK(entry("first")->failed);
+  CHECK(entry("second")->attempts == before.attempts);
+  CHECK(entry("second")->next == before.next);
+}
+
+TEST_CASE_METHOD(Fixture, "queue: a receiver that is no peer any more is said to be so") {
+  know_bob(closed_address());
+  add("hello");
+  peers.remove(peers.by_name("bob")->id);
+  flush();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].fate == QueueFate::waiting);
+  CHECK(told[0].sent.error->status() == Status::no_peer);
+  CHECK_THAT(told[0].sent.error->what(), Catch::Contains("is no peer any more"));
+  CHECK(told[0].sent.error->hint() ==
+        "p2pchat queue drop " + letter_id("hello") + " " + fingerprint(id_of(Who::bob)));
+}
+
 TEST_CASE_METHOD(Fixture, "queue: what was delivered stays so, whoever queues it again") {
   know_bob(closed_address());
   const std::int64_t message = add("hello");
