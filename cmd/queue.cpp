@@ -172,11 +172,8 @@ class Report {
   int status_ = 0;
 };
 
-// For each line on standard error.
-constexpr std::chrono::seconds kPatience{10};
-
 int flush(const Call& call) {
-  set_patience(kPatience);
+  set_patience(kOutcomePatience);
   FlushOptions options;
   if (call.arguments().size() > 1) options.peer = call.arguments()[1];
   options.now = call.has("now");
@@ -202,7 +199,7 @@ QueueChoice choice_of(const Call& call) {
 }
 
 int retry(const Call& call) {
-  set_patience(kPatience);
+  set_patience(kOutcomePatience);
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Queue queue(call.home, config);

@@ -245,7 +245,6 @@ std::uint64_t life_of(const Call& call) {
 }
 
 int run(const Call& call) {
-  constexpr std::chrono::seconds kPatience{10};
   refuse_conflicts(call);
   Letter letter;
   letter.id = letter_id(call.text("id"));
@@ -263,7 +262,7 @@ int run(const Call& call) {
   const Outcomes outcomes =
       outbox.send(letter, call.arguments(), {send_time(config, time, letter.body.size()), !chosen},
                   call.has("queue") ? IfNotTaken::queue : IfNotTaken::fail);
-  set_patience(kPatience);
+  set_patience(kOutcomePatience);
   const int status = ended_in_time(outcomes) ? 0 : tell(call, letter, outcomes);
   if (outcomes.signal_number != 0) die_by_signal(outcomes.signal_number);
   return status;

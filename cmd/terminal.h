@@ -18,6 +18,8 @@ void name_program(std::string_view words);
 
 // How long a line waits for whoever reads it before it is dropped; not at all unless set.
 void set_patience(std::chrono::milliseconds time);
+// For commands whose lines say what has become of messages.
+inline constexpr std::chrono::seconds kOutcomePatience{10};
 
 // A line as it is: progress, notices, results for people.
 void say(std::string_view line);

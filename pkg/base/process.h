@@ -41,7 +41,8 @@ class SignalFd {
   int descriptor() const { return fd_.get(); }
   // The next pending signal's number, 0 when there is none. Does not block.
   int take() const;
-  // The first that came; those behind it are taken as well.
+  // The first that came; those behind it are taken as well, so that they do not end us before the
+  // outcomes are told.
   int take_all() const;
   // Those that are still to come do nothing, also when this is gone: until die_by_signal().
   void keep_blocked() { unblocks_ = false; }

@@ -157,21 +157,17 @@ std::optional<QueueEvent> PeerQueue::expire(std::int64_t message) {
   return event;
 }
 
-MessageState PeerQueue::withdraw(std::int64_t message) {
+void PeerQueue::withdraw(std::int64_t message) {
   settle();
   WriteTransaction transaction(sender_.database);
-  const auto row = messages_.get(message);
-  MessageState state = row ? row->state : MessageState::failed;
   const auto found = table_.find(message);
   if (found && !(found->entry.failed && found->exp <= unix_now())) {
-    if (state == MessageState::queued) {
-      state = MessageState::untaken;
-      messages_.set_state(message, state);
+    if (found->state == MessageState::queued) {
+      messages_.set_state(message, MessageState::untaken);
     }
     table_.remove(message);
   }
   transaction.commit();
-  return state;
 }
 
 Sent PeerQueue::outcome_of(std::int64_t message) {

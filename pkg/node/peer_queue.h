@@ -70,8 +70,8 @@ class PeerQueue {
   void give_up(std::int64_t message, const std::string& why);
   // Given up when it has had its time. Nothing when it has not, or somebody else has dealt with it.
   std::optional<QueueEvent> expire(std::int64_t message);
-  // Taken out again, unless it has expired there. Returns what is known of it.
-  MessageState withdraw(std::int64_t message);
+  // Taken out again, unless it has expired there.
+  void withdraw(std::int64_t message);
 
   // What is known of a message that does not wait any more.
   Sent outcome_of(std::int64_t message);

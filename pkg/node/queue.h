@@ -28,8 +28,8 @@ struct Enqueued {
   std::int64_t message = 0;  // row of the table of messages
   std::optional<Sent> settled;
   Before before = Before::absent;
-  bool ask_again =
-      false;  // acknowledged before; the reply, which is gone here, is the peer's to give
+  // Acknowledged before; the reply, which is gone here, is the peer's to give.
+  bool ask_again = false;
 };
 
 // On disk when it returns; letter.exp says how long it is tried. In the order of the names. Throws

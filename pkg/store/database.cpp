@@ -135,6 +135,10 @@ std::int64_t to_sql(std::uint64_t value) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(value, kLargest));
 }
 
+std::uint64_t from_sql(const SQLite::Column& column) {
+  return static_cast<std::uint64_t>(column.getInt64());
+}
+
 namespace {
 // One for the process: it has one state folder.
 std::timed_mutex write_turn;

@@ -2,6 +2,7 @@
 // kept on close, one writer at a time, errors as Error{system}. The tables have files of their own.
 #pragma once
 
+#include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
 
@@ -70,6 +71,8 @@ class Database {
 
 // What the database can hold: the largest it has for what is larger.
 std::int64_t to_sql(std::uint64_t value);
+// A number that to_sql() has put there.
+std::uint64_t from_sql(const SQLite::Column& column);
 
 // BEGIN IMMEDIATE, so that the busy timeout is honoured; rolled back unless committed. Threads of
 // this process queue on a mutex instead of SQLite's polling, and the database's patience is for

@@ -9,7 +9,7 @@ std::uint64_t Marks::get(const std::string& name) {
   return database_.guarded([&]() -> std::uint64_t {
     SQLite::Statement query(database_.sqlite(), "SELECT value FROM marks WHERE name = ?");
     query.bind(1, name);
-    return query.executeStep() ? static_cast<std::uint64_t>(query.getColumn(0).getInt64()) : 0;
+    return query.executeStep() ? from_sql(query.getColumn(0)) : 0;
   });
 }
 

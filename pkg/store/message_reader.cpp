@@ -38,7 +38,7 @@ StoredMessage read(SQLite::Statement& query) {
   message.jti = query.getColumn(index++).getString();
   const SQLite::Column body = query.getColumn(index++);
   if (!body.isNull()) message.body = body.getString();
-  message.time = static_cast<std::uint64_t>(query.getColumn(index++).getInt64());
+  message.time = from_sql(query.getColumn(index++));
   message.state = read_state(query.getColumn(index++).getString());
   message.reply = query.getColumn(index++).getString();
   message.rc = query.getColumn(index++).getUInt();

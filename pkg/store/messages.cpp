@@ -61,12 +61,12 @@ MessageRow read(SQLite::Statement& statement) {
   row.key.jti = statement.getColumn(4).getString();
   row.hash = statement.getColumn(5).getString();
   row.body = statement.getColumn(6).getString();
-  row.time = static_cast<std::uint64_t>(statement.getColumn(7).getInt64());
-  row.exp = static_cast<std::uint64_t>(statement.getColumn(8).getInt64());
+  row.time = from_sql(statement.getColumn(7));
+  row.exp = from_sql(statement.getColumn(8));
   row.state = read_state(statement.getColumn(9).getString());
   row.reply = statement.getColumn(10).getString();
   row.rc = statement.getColumn(11).getUInt();
-  row.repeated = static_cast<std::uint64_t>(statement.getColumn(12).getInt64());
+  row.repeated = from_sql(statement.getColumn(12));
   return row;
 }
 
@@ -218,10 +218,8 @@ std::optional<MessageRow> Messages::next_to_print() {
 
 std::uint64_t Messages::count_to_print() {
   return database_.guarded([&] {
-    return static_cast<std::uint64_t>(
-        database_.sqlite()
-            .execAndGet("SELECT count(*) FROM messages WHERE state = 'print'")
-            .getInt64());
+    return from_sql(
+        database_.sqlite().execAndGet("SELECT count(*) FROM messages WHERE state = 'print'"));
   });
 }
 
@@ -259,7 +257,7 @@ std::uint64_t Messages::purge_mark(std::uint64_t largest_exp) {
     query.bind(2, to_sql(largest_exp));
     query.bind(3, to_sql(kPurgeSpanSeconds));
     query.executeStep();
-    return static_cast<std::uint64_t>(query.getColumn(0).getInt64());
+    return from_sql(query.getColumn(0));
   });
 }
 

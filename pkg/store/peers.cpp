@@ -11,10 +11,6 @@ namespace p2pchat {
 
 namespace {
 
-std::uint64_t from_sql(const SQLite::Column& column) {
-  return static_cast<std::uint64_t>(column.getInt64());
-}
-
 constexpr const char* kColumns =
     "id, identity, name, status, trust, statement, typed_address, announced_address, via, told, "
     "hint, "

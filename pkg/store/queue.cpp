@@ -13,24 +13,20 @@ constexpr const char* kSelect =
     "coalesce(length(messages.body), 0) "
     "FROM queue CROSS JOIN messages ON messages.id = queue.message ";
 
-std::uint64_t number(SQLite::Statement& query, int column) {
-  return static_cast<std::uint64_t>(query.getColumn(column).getInt64());
-}
-
 QueuedMessage read(SQLite::Statement& query) {
   QueuedMessage row;
   row.entry.message = query.getColumn(0).getInt64();
   row.entry.peer = query.getColumn(1).getString();
-  row.entry.attempts = number(query, 2);
-  row.entry.next = number(query, 3);
+  row.entry.attempts = from_sql(query.getColumn(2));
+  row.entry.next = from_sql(query.getColumn(3));
   row.entry.failed = query.getColumn(4).getInt() != 0;
   row.entry.why = query.getColumn(5).getString();
   row.iss = query.getColumn(6).getString();
   row.jti = query.getColumn(7).getString();
-  row.time = number(query, 8);
-  row.exp = number(query, 9);
+  row.time = from_sql(query.getColumn(8));
+  row.exp = from_sql(query.getColumn(9));
   row.state = read_state(query.getColumn(10).getString());
-  row.bytes = number(query, 11);
+  row.bytes = from_sql(query.getColumn(11));
   return row;
 }
 
@@ -95,7 +91,7 @@ std::uint64_t QueueTable::count_waiting(const std::optional<std::string>& peer) 
         std::string("SELECT count(*) FROM queue WHERE failed = 0") + (peer ? " AND peer = ?" : ""));
     if (peer) query.bind(1, *peer);
     query.executeStep();
-    return number(query, 0);
+    return from_sql(query.getColumn(0));
   });
 }
 

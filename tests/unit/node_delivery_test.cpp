@@ -52,14 +52,7 @@ struct Fixture {
                    {identity, own, config.log_keep_seconds(), interrupt}, Deadline(time));
   }
 
-  void know_bob(const std::string& address) {
-    if (auto row = peers.by_name("bob")) {
-      row->typed_address = address;
-      peers.update(*row);
-    } else {
-      home.trust(Who::bob, "bob", address);
-    }
-  }
+  void know_bob(const std::string& address) { home.trust(Who::bob, "bob", address); }
 
   std::optional<MessageRow> record() {
     return messages.find({Direction::out, id_of(Who::alice), id_of(Who::bob), id});

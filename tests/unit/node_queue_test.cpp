@@ -89,14 +89,7 @@ struct Fixture {
   Fixture(const Fixture&) = delete;
   Fixture& operator=(const Fixture&) = delete;
 
-  void know_bob(const std::string& address) {
-    if (auto row = peers.by_name("bob")) {
-      row->typed_address = address;
-      peers.update(*row);
-    } else {
-      home.trust(Who::bob, "bob", address);
-    }
-  }
+  void know_bob(const std::string& address) { home.trust(Who::bob, "bob", address); }
   void know_carol(const std::string& address, const std::string& name = "carol") {
     PeerRow row;
     row.identity = carol_statement().identity_id;

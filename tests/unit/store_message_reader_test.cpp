@@ -1,7 +1,6 @@
 #include "store/message_reader.h"
 
 #include <SQLiteCpp/Statement.h>
-#include <sqlite3.h>
 
 #include <catch2/catch.hpp>
 
@@ -38,18 +37,8 @@ struct Fixture {
   // What `work` asks of the database, and how it would go about that.
   template <typename Work>
   std::vector<std::string> plans_of(const Work& work) {
-    std::vector<std::string> asked;
-    sqlite3* handle = database.sqlite().getHandle();
-    const auto note = [](unsigned, void* to, void* statement, void*) {
-      static_cast<std::vector<std::string>*>(to)->emplace_back(
-          sqlite3_sql(static_cast<sqlite3_stmt*>(statement)));
-      return 0;
-    };
-    sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, note, &asked);
-    work();
-    sqlite3_trace_v2(handle, 0, nullptr, nullptr);
     std::vector<std::string> plans;
-    for (const std::string& sql : asked) {
+    for (const std::string& sql : asked_by(database, work)) {
       SQLite::Statement query(database.sqlite(), "EXPLAIN QUERY PLAN " + sql);
       while (query.executeStep()) plans.push_back(query.getColumn(3).getString());
     }

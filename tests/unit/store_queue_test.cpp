@@ -1,7 +1,6 @@
 #include "store/queue.h"
 
 #include <SQLiteCpp/Statement.h>
-#include <sqlite3.h>
 
 #include <catch2/catch.hpp>
 #include <limits>
@@ -60,18 +59,8 @@ struct Fixture {
   // How the database goes about what `work` asks of it.
   template <typename Work>
   std::string plans_of(const Work& work) {
-    std::vector<std::string> asked;
-    sqlite3* handle = database.sqlite().getHandle();
-    const auto note = [](unsigned, void* to, void* statement, void*) {
-      static_cast<std::vector<std::string>*>(to)->emplace_back(
-          sqlite3_sql(static_cast<sqlite3_stmt*>(statement)));
-      return 0;
-    };
-    sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, note, &asked);
-    work();
-    sqlite3_trace_v2(handle, 0, nullptr, nullptr);
     std::string plans;
-    for (const std::string& sql : asked) {
+    for (const std::string& sql : asked_by(database, work)) {
       SQLite::Statement query(database.sqlite(), "EXPLAIN QUERY PLAN " + sql);
       while (query.executeStep()) plans += query.getColumn(3).getString() + "\n";
     }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sqlite3.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -89,6 +90,11 @@ void TestHome::add_encryption_key(const KeyStatement& statement, const RsaPrivat
 
 void TestHome::trust(Who other, const std::string& name, const std::string& address) const {
   Database database = state();
+  if (auto known = Peers(database).by_name(name)) {
+    known->typed_address = address;
+    Peers(database).update(*known);
+    return;
+  }
   PeerRow row;
   row.identity = id_of(other);
   row.name = name;
@@ -96,6 +102,20 @@ void TestHome::trust(Who other, const std::string& name, const std::string& addr
   row.statement = current_statement(other).token;
   row.typed_address = address;
   Peers(database).insert(row);
+}
+
+std::vector<std::string> asked_by(Database& database, const std::function<void()>& work) {
+  std::vector<std::string> asked;
+  sqlite3* handle = database.sqlite().getHandle();
+  const auto note = [](unsigned, void* to, void* statement, void*) {
+    static_cast<std::vector<std::string>*>(to)->emplace_back(
+        sqlite3_sql(static_cast<sqlite3_stmt*>(statement)));
+    return 0;
+  };
+  sqlite3_trace_v2(handle, SQLITE_TRACE_STMT, note, &asked);
+  work();
+  sqlite3_trace_v2(handle, 0, nullptr, nullptr);
+  return asked;
 }
 
 void write_file(const std::string& path, std::string_view content, unsigned mode) {

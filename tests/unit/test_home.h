@@ -49,12 +49,16 @@ class TestHome {
 
   // encryption-SEQ.pem as another run would have left it.
   void add_encryption_key(const KeyStatement& statement, const RsaPrivateKey& key) const;
-  // The other person under a name, with current_statement().
+  // The other person under a name, with current_statement(); known by that name already, at that
+  // address from now on.
   void trust(Who other, const std::string& name, const std::string& address) const;
 
  private:
   Home home_;
 };
+
+// What `work` asks of the database, each statement as SQL.
+std::vector<std::string> asked_by(Database& database, const std::function<void()>& work);
 
 void write_file(const std::string& path, std::string_view content, unsigned mode = 0600);
 std::string read_file(const std::string& path);
