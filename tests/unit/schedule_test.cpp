@@ -20,7 +20,8 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
 
 }  // namespace
 
-TEST_CASE("schedule: whatever happens, each message arrives once, in order, or its sender knows") {
+TEST_CASE("schedule: whatever happens, each message arrives once, in order, or its sender knows",
+          "[schedule]") {
   constexpr std::uint64_t kSteps = 10'000;
   const std::uint64_t seed = setting("P2PCHAT_SCHEDULE_SEED", std::random_device()());
   const std::uint64_t steps = setting("P2PCHAT_SCHEDULE_STEPS", kSteps);
