@@ -10,7 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -231,15 +231,27 @@ void shred_file(const std::string& path) {
   sync_parent(path);
 }
 
-void shred_leftovers(const std::string& folder, std::string_view prefix) {
-  std::vector<std::string> left;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename();
-    const bool unfinished = name.ends_with(kNew) || name.ends_with(kOld);
-    if (name.starts_with(prefix) && unfinished) left.push_back(entry.path());
+std::vector<std::string> names_in(const std::string& folder) {
+  struct Close {
+    void operator()(DIR* open) const { closedir(open); }
+  };
+  const std::unique_ptr<DIR, Close> entries(opendir(folder.c_str()));
+  if (!entries) throw Error(Status::system, failed("list", folder, errno));
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = readdir(entries.get())) {
+    names.emplace_back(entry->d_name);
+    errno = 0;
   }
-  for (const std::string& path : left) overwrite_and_unlink(path);
+  if (errno != 0) throw Error(Status::system, failed("list", folder, errno));
+  return names;
+}
+
+void shred_leftovers(const std::string& folder, std::string_view prefix) {
+  for (const std::string& name : names_in(folder)) {
+    const bool unfinished = name.ends_with(kNew) || name.ends_with(kOld);
+    if (name.starts_with(prefix) && unfinished) overwrite_and_unlink(folder + "/" + name);
+  }
 }
 
 FileLock::FileLock(const std::string& path, LockByte byte, std::chrono::milliseconds patience) {

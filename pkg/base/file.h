@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace p2pchat {
 
@@ -68,6 +69,11 @@ void create_private_file(const std::string& path);
 // Throws Error{trust} unless `path` is a regular file of ours (no symbolic link) with mode 0600 or
 // less.
 void require_private_file(const std::string& path);
+
+// The entries of a folder, in no order; also "." and "..". Throws Error{system} when it cannot be
+// listed: it never looks like an empty one. The standard library's own iterator ends the process
+// when there is no memory.
+std::vector<std::string> names_in(const std::string& folder);
 
 // Takes the file's name away (it is `path`.old until it is gone), overwrites it with zeros and
 // unlinks it, each on disk before the next; a missing file is fine. On file systems that copy on

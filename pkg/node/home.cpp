@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <limits>
 
 #include "base/error.h"
@@ -65,14 +64,7 @@ std::string Home::encryption_file(std::uint64_t seq) const {
 
 std::vector<std::uint64_t> Home::encryption_seqs() const {
   std::vector<std::uint64_t> seqs;
-  std::error_code error;
-  // An unreadable folder must never look like one without keys.
-  for (std::filesystem::directory_iterator entry(folder_, error), end; entry != end || error;
-       entry.increment(error)) {
-    if (error) {
-      throw Error(Status::system, "cannot list " + in_quotes(folder_) + ": " + error.message());
-    }
-    const std::string name = entry->path().filename();
+  for (const std::string& name : names_in(folder_)) {
     if (!name.starts_with(kKeyPrefix) || !name.ends_with(kKeySuffix)) continue;
     const std::size_t digits = name.size() - kKeyPrefix.size() - kKeySuffix.size();
     // A statement has no larger number.

@@ -337,6 +337,16 @@ TEST_CASE("file: shredding a link takes the link and not its target, and nothing
   CHECK_NOTHROW(shred_file(folder / "missing"));
 }
 
+TEST_CASE("file: all names in a folder are told, and one that cannot be listed is not empty") {
+  const TemporaryFolder folder;
+  put(folder / "one", "");
+  put(folder / ".two", "");
+  std::vector<std::string> names = names_in(folder / "");
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{".", "..", ".two", "one"});
+  CHECK_THROWS_WITH(names_in(folder / "none"), Catch::Contains("cannot list"));
+}
+
 TEST_CASE("file: a lock keeps others out until it is given back, byte by byte") {
   const TemporaryFolder folder;
   {
