@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <Poco/Exception.h>
+#include <Poco/Net/IPAddress.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/SocketImpl.h>
 #include <Poco/Net/StreamSocketImpl.h>
@@ -12,6 +13,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -32,6 +35,7 @@ constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kLongestWait{60'000};
+constexpr std::chrono::milliseconds kMemoryPause{20};
 
 // Lets a descriptor that is no socket into a PollSet, which asks a socket for nothing else.
 class DescriptorImpl final : public Poco::Net::SocketImpl {
@@ -42,6 +46,15 @@ class DescriptorSocket final : public Poco::Net::Socket {
  public:
   explicit DescriptorSocket(int descriptor) : Socket(new DescriptorImpl(descriptor)) {}
 };
+
+// Whether or not it is there.
+void remove_from(PollSet& polled, const Poco::Net::Socket& socket) {
+  try {
+    polled.remove(socket);
+  } catch (const Poco::Exception&) {
+    return;
+  }
+}
 
 std::string why_not(const Poco::Exception& error) {
   return error.code() != 0 ? errno_text(error.code()) : error.message();
@@ -130,13 +143,24 @@ void Loop::watch(int descriptor, std::function<void()> handler) {
 }
 
 void Loop::after(std::chrono::milliseconds time, std::function<void()> handler) {
-  timers_.emplace(Clock::now() + time, std::move(handler));
+  timers_.emplace(Clock::now() + time, Timer{{}, std::move(handler)});
+}
+
+void Loop::every(std::chrono::milliseconds time, std::function<void()> handler) {
+  timers_.emplace(Clock::now() + time, Timer{time, std::move(handler)});
 }
 
 void Loop::reply(std::uint64_t connection, std::optional<std::string> frame) {
-  {
-    const std::lock_guard lock(mutex_);
-    outbox_.push_back({connection, std::move(frame)});
+  Outgoing outgoing{connection, std::move(frame)};
+  for (bool done = false; !done;) {
+    try {
+      const std::lock_guard lock(mutex_);
+      outbox_.push_back(std::move(outgoing));
+      done = true;
+    } catch (const std::bad_alloc&) {
+      // Nothing was moved. A reply that is lost would leave its connection open for ever.
+      std::this_thread::sleep_for(kMemoryPause);
+    }
   }
   wake();
 }
@@ -157,19 +181,29 @@ void Loop::wake() {
 
 void Loop::run() {
   while (!stopping_ || !(slots_.empty() || Clock::now() >= stop_by_)) {
-    const Poco::Timespan wait(
-        std::chrono::duration_cast<std::chrono::microseconds>(time_to_next_deadline()).count());
-    for (const auto& [socket, mode] : polled_.poll(wait)) serve(socket, mode);
-    take_outbox();
-    run_timers();
-    expire_connections();
-    limit_unfinished_bytes();
-    limit_answering();
+    try {
+      take_turn();
+    } catch (const std::exception&) {
+      // No memory. Whatever has not been done is still there in the next turn.
+      std::this_thread::sleep_for(kMemoryPause);
+    }
   }
+}
+
+void Loop::take_turn() {
+  const Poco::Timespan wait(
+      std::chrono::duration_cast<std::chrono::microseconds>(time_to_next_deadline()).count());
+  for (const auto& [socket, mode] : polled_.poll(wait)) serve(socket, mode);
+  take_outbox();
+  run_timers();
+  expire_connections();
+  limit_unfinished_bytes();
+  limit_answering();
 }
 
 std::chrono::milliseconds Loop::time_to_next_deadline() const {
   Clock::time_point next = Clock::now() + kLongestWait;
+  next = std::min(next, accept_again_);
   if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
   if (!timers_.empty()) next = std::min(next, timers_.begin()->first);
   if (stopping_) next = std::min(next, stop_by_);
@@ -184,9 +218,18 @@ std::chrono::milliseconds Loop::time_to_end() const {
 
 void Loop::run_timers() {
   while (!timers_.empty() && timers_.begin()->first <= Clock::now()) {
-    const auto handler = std::move(timers_.begin()->second);
-    timers_.erase(timers_.begin());
-    handler();
+    auto timer = timers_.extract(timers_.begin());
+    const Timer& due = timer.mapped();
+    if (due.again.count() == 0) {
+      due.handler();
+      continue;
+    }
+    timer.key() = Clock::now() + due.again;
+    timers_.insert(std::move(timer))->second.handler();
+  }
+  if (accept_again_ <= Clock::now()) {
+    accept_again_ = kNever;
+    set_accepting(!stopping_);
   }
 }
 
@@ -207,54 +250,83 @@ void Loop::serve(const Poco::Net::Socket& socket, int mode) {
   if (id == ids_.end()) return;
   const auto slot = slots_.find(id->second);
   if ((mode & PollSet::POLL_ERROR) != 0) return close(slot);
-  Connection& connection = slot->second.connection;
-  if (connection.state() == State::writing) {
-    connection.writable();
-  } else {
-    connection.readable(keep_large_);
+  do_or_close(slot, [&] {
+    Connection& connection = slot->second.connection;
+    if (connection.state() == State::writing) {
+      connection.writable();
+    } else if (connection.state() == State::reading && !reading_) {
+      unread_.push_back(slot->first);
+      return set_polled_mode(slot->second, 0);
+    } else {
+      connection.readable(keep_large_);
+    }
+    settle(slot);
+    limit_answering();
+  });
+}
+
+template <typename Work>
+void Loop::do_or_close(Slots::iterator slot, Work work) {
+  try {
+    work();
+  } catch (const std::exception&) {
+    close(slot);
   }
-  settle(slot);
 }
 
 void Loop::accept_waiting() {
   for (int i = 0; i < kAcceptsPerTurn && accepting_; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    const int descriptor = fault("accept", EMFILE) ? -1
-                                                   : accept4(server_->impl()->sockfd(),
-                                                             reinterpret_cast<sockaddr*>(&address),
-                                                             &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (descriptor < 0) {
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    Fd descriptor(fault("accept", EMFILE) ? -1
+                                          : accept4(server_->impl()->sockfd(), raw, &size,
+                                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!descriptor) {
       if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
       // No descriptor or no memory: the backlog keeps the newcomers until there is.
-      set_accepting(false);
-      after(kAcceptPause, [this] { set_accepting(!stopping_); });
-      return;
+      return pause_accepting();
     }
     make_room();
-    const Poco::Net::StreamSocket socket(new Poco::Net::StreamSocketImpl(descriptor));
-    const SocketAddress peer(reinterpret_cast<sockaddr*>(&address), size);
-    const int on = 1;
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const std::uint64_t id = next_id_++;
-    ids_.emplace(socket.impl(), id);
-    settle(
-        slots_
-            .emplace(
-                id,
-                Slot{Connection(id, socket, source_of(peer.host())), 0, State::finished, 0, 0, {}})
-            .first);
+    add_connection(std::move(descriptor), SocketAddress(raw, size).host());
   }
+}
+
+void Loop::add_connection(Fd descriptor, const Poco::Net::IPAddress& peer) {
+  const int on = 1;
+  setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const Poco::Net::StreamSocket socket(new Poco::Net::StreamSocketImpl(descriptor.get()));
+  descriptor.release();  // the socket closes it
+  const std::uint64_t id = next_id_++;
+  const auto slot = slots_.try_emplace(id, Slot{Connection(id, socket, source_of(peer))}).first;
+  do_or_close(slot, [&] {
+    ids_.emplace(socket.impl(), id);
+    in_state(State::reading).insert(id);
+    deadlines_.insert({kNever, id});
+    settle(slot);
+  });
 }
 
 void Loop::set_accepting(bool accepting) {
   if (accepting == accepting_) return;
-  if (accepting) {
-    polled_.add(*server_, PollSet::POLL_READ);
-  } else {
+  if (!accepting) {
     polled_.remove(*server_);
+  } else {
+    try {
+      polled_.add(*server_, PollSet::POLL_READ);
+    } catch (const std::exception&) {
+      // A PollSet that fails to add a socket may be woken by it all the same.
+      remove_from(polled_, *server_);
+      accept_again_ = Clock::now() + kAcceptPause;
+      return;
+    }
   }
   accepting_ = accepting;
+}
+
+void Loop::pause_accepting() {
+  set_accepting(false);
+  accept_again_ = Clock::now() + kAcceptPause;
 }
 
 // At the connection limit the oldest without a complete frame gives way; a client that only lingers
@@ -262,10 +334,8 @@ void Loop::set_accepting(bool accepting) {
 void Loop::make_room() {
   if (slots_.size() < limits_.connections) return;
   for (const State state : {State::lingering, State::reading, State::writing}) {
-    const auto oldest = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
-      return slot.second.connection.state() == state;
-    });
-    if (oldest != slots_.end()) return close(oldest);
+    const auto& candidates = in_state(state);
+    if (!candidates.empty()) return close(slots_.find(*candidates.begin()));
   }
 }
 
@@ -284,8 +354,10 @@ void Loop::take_outbox() {
       close(slot);
       continue;
     }
-    slot->second.connection.answer(*reply.frame);
-    settle(slot);
+    do_or_close(slot, [&] {
+      slot->second.connection.answer(*reply.frame);
+      settle(slot);
+    });
   }
   if (stop && !stopping_) begin_stop();
 }
@@ -299,32 +371,32 @@ void Loop::begin_stop() {
 }
 
 void Loop::limit_unfinished_bytes() {
-  while (unfinished_bytes_ > 0 && unfinished_bytes_ + answering_bytes_ > limits_.frame_bytes) {
-    close(std::max_element(slots_.begin(), slots_.end(), [](const auto& a, const auto& b) {
-      return a.second.counted_bytes < b.second.counted_bytes;
-    }));
+  while (held_.total() > 0 && held_.total() + answering_bytes_ > limits_.frame_bytes) {
+    close(slots_.find(held_.largest()));
   }
 }
 
-// Hysteresis, because turning reading off or on visits every connection.
+// What cannot be taken up stays in the sockets. Those that have something to read leave the poll
+// set one by one, as it reports them, and come back together.
 void Loop::limit_answering() {
-  const bool resume = !reading_ && answering_ <= limits_.answering / 2 &&
-                      answering_bytes_ <= limits_.answering_bytes / 2;
-  const bool pause =
-      reading_ && (answering_ >= limits_.answering || answering_bytes_ >= limits_.answering_bytes);
-  if (!resume && !pause) return;
-  reading_ = resume;
-  for (auto& [id, slot] : slots_) {
-    if (slot.counted == State::reading) set_polled_mode(slot, wanted_mode(State::reading));
+  const std::size_t answering = in_state(State::answering).size();
+  if (reading_) {
+    reading_ = answering < limits_.answering && answering_bytes_ < limits_.answering_bytes;
+    return;
+  }
+  if (answering > limits_.answering / 2 || answering_bytes_ > limits_.answering_bytes / 2) return;
+  reading_ = true;
+  for (const std::uint64_t id : std::exchange(unread_, {})) {
+    const auto slot = slots_.find(id);
+    if (slot != slots_.end()) do_or_close(slot, [&] { settle(slot); });
   }
 }
 
-int Loop::wanted_mode(State state) const {
+int Loop::wanted_mode(State state) {
   switch (state) {
-    case State::reading:
-      return reading_ ? PollSet::POLL_READ : 0;
     case State::writing:
       return PollSet::POLL_WRITE;
+    case State::reading:
     case State::lingering:
       return PollSet::POLL_READ;
     case State::answering:  // a PollSet reports a hung-up socket for ever: it waits outside
@@ -338,7 +410,7 @@ void Loop::set_polled_mode(Slot& slot, int mode) {
   if (mode == slot.polled_mode) return;
   const Poco::Net::StreamSocket& socket = slot.connection.socket();
   if (mode == 0) {
-    polled_.remove(socket);
+    remove_from(polled_, socket);
   } else if (slot.polled_mode == 0) {
     polled_.add(socket, mode);
   } else {
@@ -356,17 +428,15 @@ void Loop::settle(Slots::iterator slot) {
 
   Slot& known = slot->second;
   const bool completed = state == State::answering && known.counted != State::answering;
-  if (known.counted_deadline != Clock::time_point()) {
-    deadlines_.erase({known.counted_deadline, connection.id()});
+  if (state != known.counted) {
+    in_state(state).insert(in_state(known.counted).extract(slot->first));
+    known.counted = state;
   }
-  known.counted_deadline = state == State::answering ? Clock::time_point() : connection.deadline();
-  if (known.counted_deadline != Clock::time_point()) {
-    deadlines_.insert({known.counted_deadline, connection.id()});
-  }
-  if (known.counted == State::answering) --answering_;
-  if (state == State::answering) ++answering_;
-  known.counted = state;
-  unfinished_bytes_ = unfinished_bytes_ - known.counted_bytes + connection.held();
+  auto deadline = deadlines_.extract({known.counted_deadline, slot->first});
+  known.counted_deadline = state == State::answering ? kNever : connection.deadline();
+  deadline.value().first = known.counted_deadline;
+  deadlines_.insert(std::move(deadline));
+  held_.change(connection.source().network, slot->first, known.counted_bytes, connection.held());
   known.counted_bytes = connection.held();
   set_polled_mode(known, wanted_mode(state));
 
@@ -383,10 +453,10 @@ void Loop::settle(Slots::iterator slot) {
 void Loop::close(Slots::iterator slot) {
   Slot& known = slot->second;
   set_polled_mode(known, 0);
-  if (known.counted == State::answering) --answering_;
-  answering_bytes_ -= known.answering_bytes;
-  unfinished_bytes_ -= known.counted_bytes;
+  in_state(known.counted).erase(slot->first);
   deadlines_.erase({known.counted_deadline, slot->first});
+  held_.change(known.connection.source().network, slot->first, known.counted_bytes, 0);
+  answering_bytes_ -= known.answering_bytes;
   ids_.erase(known.connection.socket().impl());
   slots_.erase(slot);
 }

@@ -1,11 +1,13 @@
 // The listener's event loop: every socket on one thread. It accepts, puts frames together, hands
 // each complete one on, writes the replies that come back, and enforces limits and deadlines. It
-// knows frames, not keys; whatever strangers send, it neither blocks nor throws.
+// knows frames, not keys; whatever strangers send, it neither blocks nor throws. Without memory it
+// goes on, too: that costs the connection that needed it.
 #pragma once
 
 #include <Poco/Net/PollSet.h>
 #include <Poco/Net/ServerSocket.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +24,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "net/connection.h"
+#include "net/ledger.h"
+
+namespace Poco::Net {
+class IPAddress;
+}
 
 namespace p2pchat {
 
@@ -63,6 +70,8 @@ class Loop {
   void watch(int descriptor, std::function<void()> handler);
   // Once, after that time.
   void after(std::chrono::milliseconds time, std::function<void()> handler);
+  // Again and again, with that time between.
+  void every(std::chrono::milliseconds time, std::function<void()> handler);
 
   // Serves until stop(), then until every frame that was handed on has its reply written, but no
   // longer than the limit.
@@ -78,23 +87,32 @@ class Loop {
  private:
   struct Slot {
     Connection connection;
-    int polled_mode = 0;                                      // 0: not in the poll set
-    Connection::State counted = Connection::State::finished;  // as the sums below know it
+    int polled_mode = 0;  // 0: not in the poll set
+    // As the sets and sums below know it.
+    Connection::State counted = Connection::State::reading;
     std::size_t counted_bytes = 0;
     std::size_t answering_bytes = 0;  // of the frame that was handed on
-    Clock::time_point counted_deadline;
+    Clock::time_point counted_deadline = kNever;
   };
   struct Outgoing {
     std::uint64_t connection;
     std::optional<std::string> frame;
   };
+  struct Timer {
+    std::chrono::milliseconds again{0};  // 0: once
+    std::function<void()> handler;
+  };
   using Slots = std::map<std::uint64_t, Slot>;  // by age
+  static constexpr auto kNever = Clock::time_point::max();
 
+  void take_turn();
   std::chrono::milliseconds time_to_next_deadline() const;
   void run_timers();
   void expire_connections();
   void accept_waiting();
+  void add_connection(Fd descriptor, const Poco::Net::IPAddress& peer);
   void set_accepting(bool accepting);
+  void pause_accepting();
   void make_room();
   void serve(const Poco::Net::Socket& socket, int mode);
   void wake();
@@ -103,31 +121,39 @@ class Loop {
   void limit_unfinished_bytes();
   void limit_answering();
 
+  // Does what a connection needs; if that fails, closes it: nobody else is to suffer.
+  template <typename Work>
+  void do_or_close(Slots::iterator slot, Work work);
   // Brings poll set, deadlines and sums in line with what the connection's state is now; a finished
   // connection is gone afterwards.
   void settle(Slots::iterator slot);
   void close(Slots::iterator slot);
   void set_polled_mode(Slot& slot, int mode);
-  int wanted_mode(Connection::State state) const;
+  static int wanted_mode(Connection::State state);
+  std::set<std::uint64_t>& in_state(Connection::State state) {
+    return by_state_[static_cast<std::size_t>(state)];
+  }
 
   LoopLimits limits_;
   std::optional<Poco::Net::ServerSocket> server_;
   Poco::Net::PollSet polled_;
   bool accepting_ = false;
+  Clock::time_point accept_again_ = kNever;
 
   Slots slots_;
   std::unordered_map<const void*, std::uint64_t> ids_;  // of the sockets in slots_
   std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
   std::uint64_t next_id_ = 1;
-  std::size_t answering_ = 0;         // slots in that state
-  std::size_t answering_bytes_ = 0;   // of their frames
-  std::size_t unfinished_bytes_ = 0;  // sum of held()
-  bool reading_ = true;               // false while too many are answering
+  std::array<std::set<std::uint64_t>, 5> by_state_;  // by age
+  std::size_t answering_bytes_ = 0;                  // of frames that were handed on
+  Ledger held_;                                      // by the others
+  bool reading_ = true;                              // false while too many are answering
+  std::vector<std::uint64_t> unread_;                // had something to read meanwhile
 
   std::function<void(Incoming)> on_frame_;
   KeepLarge keep_large_;
   std::map<Poco::Net::Socket, std::function<void()>> watched_;
-  std::multimap<Clock::time_point, std::function<void()>> timers_;
+  std::multimap<Clock::time_point, Timer> timers_;
 
   Fd wake_;           // an eventfd: something is in the outbox, or stop was asked for
   std::mutex mutex_;  // guards the next two

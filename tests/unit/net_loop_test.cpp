@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include <ctime>
 #include <deque>
 #include <future>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -118,6 +120,20 @@ class Served {
   }
   Client connect(std::string_view bytes) const {
     Client client = connect();
+    client.send(bytes);
+    return client;
+  }
+
+  Client connect_from(const std::string& source, std::string_view bytes) const {
+    Fd made(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    REQUIRE(inet_pton(AF_INET, source.c_str(), &address.sin_addr) == 1);
+    REQUIRE(bind(made.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(read_address_argument(address_)->port);
+    REQUIRE(::connect(made.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    Client client(std::move(made));
     client.send(bytes);
     return client;
   }
@@ -567,6 +583,55 @@ TEST_CASE("loop: timers go off in the order of their times, once each and not be
   loop.after(40ms, [&] { loop.stop(); });
   loop.run();
   CHECK(order == "123");
+}
+
+TEST_CASE("loop: a timer goes off again and again, also when what it does fails") {
+  Loop loop(LoopLimits{});
+  int count = 0;
+  loop.every(1ms, [&] {
+    if (++count == 3) loop.stop();
+    throw std::bad_alloc();
+  });
+  loop.run();
+  CHECK(count == 3);
+}
+
+TEST_CASE("loop: a frame for which there is no memory costs its connection and nobody else") {
+  Loop loop(LoopLimits{});
+  const std::string address = loop.listen("127.0.0.1", 0);
+  int frames = 0;
+  loop.on_frame([&](const Incoming& frame) {
+    if (++frames == 1) throw std::bad_alloc();
+    loop.reply(frame.connection, "a reply");
+  });
+  std::thread running([&] { loop.run(); });
+  const auto connect = [&] {
+    Dialed line = dial("127.0.0.1", read_address_argument(address)->port, Deadline(kPatience));
+    fcntl(line.socket.get(), F_SETFL, 0);
+    return Client(std::move(line.socket));
+  };
+  const Client first = connect();
+  first.send("1\0"s);
+  CHECK(first.is_closed());
+  const Client second = connect();
+  second.send("2\0"s);
+  CHECK(second.receive() == "a reply");
+  loop.stop();
+  running.join();
+}
+
+TEST_CASE("loop: when frames hold too much, the network that has most gives way") {
+  LoopLimits limits;
+  limits.frame_bytes = 100'000;
+  Served served(limits);
+  served.start();
+  const Client alone = served.connect_from("127.0.0.2", "large" + std::string(40'000, 'a'));
+  const Client one = served.connect("large" + std::string(25'000, 'b'));
+  const Client two = served.connect("large" + std::string(30'000, 'c'));
+  const Client three = served.connect("large" + std::string(20'000, 'd'));
+  CHECK(two.is_closed());
+  alone.send("\0"s);
+  CHECK(served.next().frame.size() == 40'005);
 }
 
 TEST_CASE("loop: a timer may set another") {
