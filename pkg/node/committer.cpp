@@ -1,5 +1,7 @@
 #include "node/committer.h"
 
+#include <new>
+
 #include "base/error.h"
 #include "base/process.h"
 
@@ -35,7 +37,7 @@ void Committer::submit_alone(std::function<void(Database&)> work) {
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return;
-    waiting_alone_.push_back({std::move(work), [](bool) {}});
+    waiting_alone_.push_back({{std::move(work), [](bool) {}}});
   }
   changed_.notify_one();
 }
@@ -47,7 +49,7 @@ void Committer::run() {
     if (ending_) return;
     std::vector<Job> batch;
     if (waiting_.empty()) {
-      batch.push_back(std::move(waiting_alone_.back()));
+      batch.swap(waiting_alone_.back());
       waiting_alone_.pop_back();
     } else {
       batch.swap(waiting_);
@@ -60,20 +62,22 @@ void Committer::run() {
 }
 
 bool Committer::commit(const std::vector<Job>& batch) {
+  // A thread's outermost edge. Disk full, locked, damaged: nothing of it is acknowledged, and the
+  // listener lives.
   try {
-    WriteTransaction transaction(database_);
-    for (const Job& job : batch) job.work(database_);
-    transaction.commit();
-    return true;
-  } catch (const Error& error) {
-    // A thread's outermost edge. Disk full, locked, damaged: nothing of it is acknowledged, and the
-    // listener lives.
-    failed_(error);
-    return false;
-  } catch (...) {
-    failed_(Error(Status::system, "out of memory"));
-    return false;
+    try {
+      WriteTransaction transaction(database_);
+      for (const Job& job : batch) job.work(database_);
+      transaction.commit();
+      return true;
+    } catch (const Error& error) {
+      failed_(error);
+    } catch (...) {
+      failed_(Error(Status::system, "out of memory"));
+    }
+  } catch (const std::bad_alloc&) {  // for the words, too
   }
+  return false;
 }
 
 }  // namespace p2pchat

@@ -42,7 +42,7 @@ class Committer {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Job> waiting_;
-  std::vector<Job> waiting_alone_;
+  std::vector<std::vector<Job>> waiting_alone_;
   bool ending_ = false;
   std::thread thread_;
 };

@@ -85,7 +85,7 @@ std::vector<ToHandle> Handlers::leftovers() {
   return left;
 }
 
-// A full disk, a state that somebody else holds: both pass.
+// A full disk, a state that somebody else holds, a lack of memory: all pass.
 template <typename Work>
 auto Handlers::persistently(const Work& work, bool for_ever) {
   constexpr std::chrono::milliseconds kPause{1'000};
@@ -96,7 +96,7 @@ auto Handlers::persistently(const Work& work, bool for_ever) {
       return work();
     } catch (const DamagedState&) {
       throw;
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       if (stopping_ || (!for_ever && deadline.passed())) throw;
     }
     pollfd stopped{stop_.get(), POLLIN, 0};

@@ -111,6 +111,7 @@ Verdict Inbox::take_message(Database& database, const Request& request, std::uin
   if (known) return take_again(database, request, *known);
   Verdict verdict = take_new(messages, request, now);
   if (verdict.status == AckStatus::ok) {
+    verdict.welcome = true;
     peer->last_seen = now;
     peers.update(*peer);
   }
@@ -197,6 +198,7 @@ Verdict Inbox::take_registration(Database& database, const Request& request, con
   peers.update(*peer);
   Verdict verdict = told(present_status(*peer));
   verdict.counts = true;
+  verdict.welcome = peer->status == PeerStatus::trusted;
   return verdict;
 }
 

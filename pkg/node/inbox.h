@@ -55,6 +55,8 @@ struct Verdict {
   // A registration that our user may have waited for: neither overtaken by a newer one nor of a
   // blocked peer.
   bool counts = false;
+  // It stored a new message of a trusted peer, or changed the record of one: it is no burden.
+  bool welcome = false;
 };
 
 class Inbox {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "net/admission.h"
 #include "net/loop.h"
 #include "node/address_book.h"
 #include "node/committer.h"
@@ -154,49 +155,69 @@ class Listener {
   }
 
   void keep_keys_fresh() {
-    loop_.after(kKeyringInterval, [this] {
-      workers_.submit([this] { keyring_.renew(); });
-      keep_keys_fresh();
-    });
+    loop_.every(kKeyringInterval, [this] { workers_.submit([this] { keyring_.renew(); }); });
   }
 
   void keep_state_clean() {
-    loop_.after(kCleanUpInterval, [this] {
+    loop_.every(kCleanUpInterval, [this] {
       committer_.submit_alone(
           [this](Database& database) { clean_up(database, unix_now(), log_keep_seconds_); });
-      keep_state_clean();
     });
   }
 
-  // From the loop to a worker.
+  // From the loop to a worker. What would only be sent to wait by the worker waits at once, so that
+  // it takes no turn from others.
   void take_frame(Incoming incoming) {
-    workers_.submit([this, incoming = std::make_shared<Incoming>(std::move(incoming))] {
-      answer_or_close(incoming->connection, [&] { open(*incoming); });
+    auto shared = std::make_shared<const Incoming>(std::move(incoming));
+    if (!admission_.has_token(shared->source.network) && responder_.is_for_us(shared->frame)) {
+      return submit_second(shared);
+    }
+    workers_.submit([this, shared] {
+      answer_or_close(shared->connection, [&] { open(shared, Queue::first); });
     });
   }
+
+  void submit_second(const std::shared_ptr<const Incoming>& incoming) {
+    workers_.submit_second(
+        [this, incoming] {
+          answer_or_close(incoming->connection, [&] { open(incoming, Queue::second); });
+        },
+        [this, incoming] { loop_.reply(incoming->connection, std::nullopt); });
+  }
+
+  enum class Queue { first, second };
 
   // From a worker to the writer, or back to the loop when the answer needs no transaction.
-  void open(Incoming& incoming) {
+  void open(const std::shared_ptr<const Incoming>& shared, Queue queue) {
+    const Incoming& incoming = *shared;
     if (Deadline::Clock::now() >= incoming.deadline) {
       return loop_.reply(incoming.connection, std::nullopt);
     }
     auto exchange = std::make_shared<Exchange>();
     exchange->connection = incoming.connection;
     exchange->origin = {incoming.source.address, incoming.source.network};
-    exchange->opened = responder_.open(incoming.frame);
+    exchange->opened = responder_.open(incoming.frame, [&] {
+      exchange->charged = admission_.charge(incoming.source.network);
+      return exchange->charged || queue == Queue::second;
+    });
+    if (!exchange->opened.admitted) return submit_second(shared);
     if (!exchange->opened.request) {
       return loop_.reply(incoming.connection, std::move(exchange->opened.reply));
     }
-    committer_.submit({[this, exchange](Database& database) {
-                         exchange->verdict = responder_.decide(database, *exchange->opened.request,
-                                                               exchange->origin);
-                       },
-                       [this, exchange](bool committed) { decided(exchange, committed); }});
+    committer_.submit(
+        {[this, exchange](Database& database) {
+           exchange->verdict =
+               responder_.decide(database, *exchange->opened.request, exchange->origin);
+         },
+         [this, exchange](bool committed) {
+           answer_or_close(exchange->connection, [&] { decided(exchange, committed); });
+         }});
   }
 
   struct Exchange {
     std::uint64_t connection = 0;
     Origin origin;
+    bool charged = false;
     Responder::Opened opened;
     Verdict verdict;
   };
@@ -205,6 +226,9 @@ class Listener {
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
     if (!committed) exchange->verdict = {AckStatus::busy, {}};
     note(exchange->opened.request->type, exchange->verdict);
+    if (exchange->charged && exchange->verdict.welcome) {
+      admission_.refund(exchange->origin.network);
+    }
     if (exchange->verdict.to_handle) {
       return handling_.submit(
           [this, exchange] { answer_or_close(exchange->connection, [&] { handle(exchange); }); });
@@ -285,9 +309,16 @@ class Listener {
     } catch (const Error& error) {
       note_trouble(error);
     } catch (...) {
-      note_trouble(Error(Status::system, "out of memory"));
+      note_lack_of_memory();
     }
     loop_.reply(connection, std::nullopt);
+  }
+
+  void note_lack_of_memory() {
+    try {
+      note_trouble(Error(Status::system, "out of memory"));
+    } catch (const std::bad_alloc&) {  // for this, too
+    }
   }
 
   // Any thread. A damaged state ends the listener, everything else may pass.
@@ -312,6 +343,7 @@ class Listener {
   LiveKeyring keyring_;
   std::unique_ptr<Handlers> handlers_;
   Responder responder_;
+  Admission admission_;
   SignalFd signals_;  // before any thread is started
   Loop loop_;
   std::unique_ptr<Printer> printer_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 
 #include "base/error.h"
 #include "base/process.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLockPatience{0};
 constexpr std::chrono::milliseconds kRetryPause{1'000};
+constexpr std::chrono::milliseconds kMemoryPause{20};
 constexpr int kPollMilliseconds = 100;
 
 FileLock printing_lock(const Home& home) {
@@ -96,7 +98,12 @@ void Printer::run() {
   try {
     while (!reached_limit() && !hopeless()) {
       const bool finishing = is_finishing();
-      if (print_next()) continue;
+      const Turn turn = take_turn();
+      if (turn == Turn::printed) continue;
+      if (turn == Turn::no_memory) {
+        std::this_thread::sleep_for(kMemoryPause);
+        continue;
+      }
       if (forget_bodies_) database_.scrub_log();
       // All that was acknowledged before finish() is written by now.
       if (finishing) break;
@@ -106,6 +113,14 @@ void Printer::run() {
     problem_ = std::current_exception();
   }
   ended_();
+}
+
+Printer::Turn Printer::take_turn() {
+  try {
+    return print_next() ? Turn::printed : Turn::nothing_waits;
+  } catch (const std::bad_alloc&) {  // before a byte was written
+    return Turn::no_memory;
+  }
 }
 
 // Looks once a second whether whoever reads has gone, and does not wait for a message to find out.
@@ -178,6 +193,8 @@ bool Printer::mark_written(const MessageRow& row) {
     transaction.commit();
     return true;
   } catch (const Error&) {
+    return false;
+  } catch (const std::bad_alloc&) {
     return false;
   }
 }

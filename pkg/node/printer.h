@@ -50,6 +50,8 @@ class Printer {
  private:
   void run();
   void wait_for_news();
+  enum class Turn { printed, nothing_waits, no_memory };
+  Turn take_turn();
   bool print_next();
   int write_patiently(std::string_view bytes, std::size_t& written);
   bool mark_written(const MessageRow& row);

@@ -52,7 +52,7 @@ std::optional<RsaPublicKey> Responder::known_identity(const std::string& identit
   return std::move(statement->identity);
 }
 
-Responder::Opened Responder::open(std::string_view frame) {
+Responder::Opened Responder::open(std::string_view frame, const Admit& admit) {
   Opened opened;
   opened.keyring = keyring_.now();
   if (equal_ignoring_ascii_case(frame.substr(0, kIdentifyRequest.size() + 1), kIdentifyRequest)) {
@@ -64,7 +64,9 @@ Responder::Opened Responder::open(std::string_view frame) {
     if (opened.sealed_to != nullptr) {
       Result<Request> request = open_request(
           frame, opened.sealed_to->key, {identity_.id, identity_.key.public_key(), unix_now()},
-          [this](const std::string& id) { return known_identity(id); });
+          [this](const std::string& id) { return known_identity(id); },
+          [&] { return opened.admitted = !admit || admit(); });
+      if (!opened.admitted) return opened;
       if (request) opened.request = *std::move(request);
     }
   }

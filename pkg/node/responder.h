@@ -24,6 +24,7 @@ class Responder {
   struct Opened {
     std::optional<Request> request;  // nothing: `reply` is the answer already
     std::string reply;
+    bool admitted = true;  // false: looked at no further, and there is no reply
     std::shared_ptr<const Keyring> keyring;
     const EncryptionKey* sealed_to = nullptr;  // inside keyring
   };
@@ -34,7 +35,7 @@ class Responder {
   // True when the frame that begins so is sealed to one of our keys.
   bool is_for_us(std::string_view frame_prefix);
 
-  Opened open(std::string_view frame);
+  Opened open(std::string_view frame, const Admit& admit = {});
   Verdict decide(Database& database, const Request& request, const Origin& origin) const;
   std::string seal(const Opened& opened, const Verdict& verdict) const;
 

@@ -22,6 +22,7 @@ void WorkerPool::end() {
     const std::lock_guard lock(mutex_);
     ending_ = true;
     jobs_.clear();
+    second_.clear();
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) {
@@ -47,13 +48,42 @@ void WorkerPool::submit_next(Job job) {
   changed_.notify_one();
 }
 
+void WorkerPool::submit_second(Job job, Job dropped) {
+  Job too_many;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    second_.push_back({std::move(job), std::move(dropped)});
+    if (second_.size() > kMostInSecondQueue) {
+      too_many = std::move(second_.front().dropped);
+      second_.pop_front();
+    }
+  }
+  changed_.notify_one();
+  if (too_many) too_many();
+}
+
+WorkerPool::Job WorkerPool::take_job() {
+  constexpr unsigned kTurnsOfFirst = 9;
+  Job job;
+  const bool second = jobs_.empty() || (!second_.empty() && turns_ >= kTurnsOfFirst);
+  turns_ = second ? 0 : turns_ + 1;
+  if (second) {
+    job = std::move(second_.front().job);
+    second_.pop_front();
+  } else {
+    job = std::move(jobs_.front());
+    jobs_.pop_front();
+  }
+  return job;
+}
+
 void WorkerPool::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    changed_.wait(lock, [this] { return ending_ || has_job(); });
+    if (!has_job()) return;
+    const Job job = take_job();
     lock.unlock();
     try {
       job();

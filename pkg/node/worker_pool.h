@@ -1,7 +1,8 @@
-// A few threads that take jobs from one queue: where the cryptography happens.
+// A few threads that take jobs from two queues: where the cryptography happens.
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -9,6 +10,9 @@
 #include <vector>
 
 namespace p2pchat {
+
+// Of the second queue.
+inline constexpr std::size_t kMostInSecondQueue = 64;
 
 class WorkerPool {
  public:
@@ -22,16 +26,28 @@ class WorkerPool {
   void submit(Job job);
   // Before what is waiting: the second half of work that has begun.
   void submit_next(Job job);
+  // To the second queue, which gets one turn in ten while the first has work. When it holds too
+  // many, the oldest is not done: its `dropped` is called instead, on the caller's thread.
+  void submit_second(Job job, Job dropped);
   // Finishes the jobs that have begun and ends the threads; what is queued, and what is submitted
   // from then on, is dropped.
   void end();
 
  private:
+  struct Second {
+    Job job;
+    Job dropped;
+  };
+
   void run();
+  bool has_job() const { return !jobs_.empty() || !second_.empty(); }
+  Job take_job();
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::deque<Second> second_;
+  unsigned turns_ = 0;  // of the first queue since the last of the second
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

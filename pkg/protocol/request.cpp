@@ -130,9 +130,14 @@ std::optional<std::string> recipient_key_id(std::string_view frame_prefix) {
 }
 
 Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryption_key,
-                             const Receiver& receiver, const IdentityLookup& known_identity) {
+                             const Receiver& receiver, const IdentityLookup& known_identity,
+                             const Admit& admit) {
   const Result<SealedJwe> jwe = SealedJwe::parse(frame);
   if (!jwe) return jwe.refusal();
+  if (jwe->encrypted_key().size() != encryption_key.bytes()) {
+    return Refusal{"an encrypted key of another size"};
+  }
+  if (admit && !admit()) return Refusal{"not admitted"};
   const auto signed_token = jwe->open(encryption_key);
   if (!signed_token) return Refusal{"it does not open"};
 

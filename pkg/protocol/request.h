@@ -78,6 +78,10 @@ std::optional<std::string> recipient_key_id(std::string_view frame_prefix);
 // The identity key of a known peer (trusted, pending or blocked), by its IK.
 using IdentityLookup = std::function<std::optional<RsaPublicKey>(const std::string& identity_id)>;
 
+// Asked when a frame has passed all checks that are cheap, before the operation with the private
+// key; false: refused.
+using Admit = std::function<bool()>;
+
 struct Receiver {
   std::string identity_id;  // our IK
   RsaPublicKey identity;    // what the signatures of strangers are checked against, to no effect
@@ -85,9 +89,11 @@ struct Receiver {
 };
 
 // Opens and verifies in the order of DESIGN 3.6. A refusal is answered with our key statement,
-// whatever its reason. The clock is not judged here: see clocks_agree().
+// whatever its reason. The clock is not judged here: see clocks_agree(). Without `admit` everybody
+// is admitted.
 Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryption_key,
-                             const Receiver& receiver, const IdentityLookup& known_identity);
+                             const Receiver& receiver, const IdentityLookup& known_identity,
+                             const Admit& admit = {});
 
 // False when the request comes from the future or has expired: `skew`.
 bool clocks_agree(const Request& request, std::uint64_t now);

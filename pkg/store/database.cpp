@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <new>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -90,6 +91,8 @@ void Database::fail(const SQLite::Exception& error) const {
     case SQLITE_LOCKED:
       why = "locked by another process for too long";
       break;
+    case SQLITE_NOMEM:
+      throw std::bad_alloc();
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       throw DamagedState(Status::system, where + "damaged (" + why + ")");

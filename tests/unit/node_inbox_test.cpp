@@ -155,6 +155,25 @@ TEST_CASE_METHOD(Fixture, "inbox: a repetition's expiry counts when it is later"
   CHECK(stored("1")->exp == kNow + 200);
 }
 
+TEST_CASE_METHOD(Fixture, "inbox: welcome are new messages of trusted peers and changes of them") {
+  CHECK_FALSE(take(registration_of(1)).welcome);
+  first_use = true;
+  CHECK_FALSE(take(without_address(registration_of(2))).welcome);
+  SECTION("a trusted peer") {
+    know_alice(PeerStatus::trusted);
+    CHECK(take(message("1")).welcome);
+    CHECK_FALSE(take(message("1")).welcome);
+    CHECK_FALSE(take(message("1", "another body")).welcome);
+    CHECK(take(registration()).welcome);
+    CHECK_FALSE(take(registration()).welcome);
+  }
+  SECTION("others") {
+    know_alice(GENERATE(PeerStatus::pending, PeerStatus::blocked));
+    CHECK_FALSE(take(message("1")).welcome);
+    CHECK_FALSE(take(registration()).welcome);
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "inbox: the same id with another body is a conflict") {
   know_alice(PeerStatus::trusted);
   take(message("1", "hello", kNow + 100));

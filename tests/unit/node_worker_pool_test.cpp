@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "test_home.h"
 
@@ -62,6 +63,60 @@ TEST_CASE("worker_pool: the second half of a job comes before what waits") {
   submitted.set_value();
   REQUIRE(comes(last));
   CHECK(order == "012");
+}
+
+TEST_CASE("worker_pool: the second queue gets one turn in ten while the first has work") {
+  std::string order;
+  std::promise<void> submitted;
+  std::promise<void> last;
+  WorkerPool pool(1);
+  pool.submit([&] { submitted.get_future().wait(); });
+  for (int i = 0; i < 3; ++i) pool.submit_second([&] { order += "2"; }, [] {});
+  for (int i = 0; i < 20; ++i) pool.submit([&] { order += "1"; });
+  pool.submit([&] {
+    order += "1";
+    pool.submit([&] { last.set_value(); });
+  });
+  submitted.set_value();
+  REQUIRE(comes(last));
+  CHECK(order.substr(0, 22) == "1111111121111111112111");
+}
+
+TEST_CASE("worker_pool: without work in the first queue the second gets every turn") {
+  std::string order;
+  std::promise<void> last;
+  WorkerPool pool(1);
+  for (int i = 0; i < 5; ++i) pool.submit_second([&] { order += "2"; }, [] {});
+  pool.submit_second([&] { last.set_value(); }, [] {});
+  REQUIRE(comes(last));
+  CHECK(order == "22222");
+}
+
+TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are dropped") {
+  std::vector<int> done;
+  std::vector<int> dropped;
+  std::promise<void> submitted;
+  std::promise<void> last;
+  WorkerPool pool(1);
+  std::promise<void> begun;
+  pool.submit([&] {
+    begun.set_value();
+    submitted.get_future().wait();
+  });
+  REQUIRE(comes(begun));
+  for (int i = 0; i < 67; ++i) {
+    pool.submit_second(
+        [&, i] {
+          done.push_back(i);
+          if (i == 66) last.set_value();
+        },
+        [&, i] { dropped.push_back(i); });
+  }
+  submitted.set_value();
+  REQUIRE(comes(last));
+  CHECK(dropped == std::vector<int>{0, 1, 2});
+  CHECK(done.size() == kMostInSecondQueue);
+  CHECK(done.front() == 3);
 }
 
 TEST_CASE("worker_pool: a job may submit another") {
