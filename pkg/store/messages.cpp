@@ -143,7 +143,7 @@ std::int64_t Messages::insert(const MessageRow& row) {
 void Messages::extend(std::int64_t id, std::uint64_t exp) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
-                            "UPDATE messages SET exp = max(exp, ?) WHERE id = ?");
+                            "UPDATE messages SET exp = ?1 WHERE id = ?2 AND exp < ?1");
     query.bind(1, to_sql(exp));
     query.bind(2, id);
     query.exec();
