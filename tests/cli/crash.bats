@@ -1,17 +1,12 @@
 #!/usr/bin/env bats
 # What is acknowledged is stored and printed once: with connections cut after every byte, processes
 # killed at any moment, a disk that is full, and many commands at once on one home.
-# shellcheck source=support.bash
-source "$BATS_TEST_DIRNAME/support.bash"
+# shellcheck source=load.bash
+source "$BATS_TEST_DIRNAME/load.bash"
 
 setup() { friends; }
 
-# With a sanitizer a process takes about three times as long: a part of the work is left out then.
-sanitized() { grep -aqF __asan_init "$BIN"; }
-
 crowd() { timeout --signal=KILL 600 /usr/bin/python3 "$REPOSITORY/tests/cli/crowd.py" "$@"; }
-# note WORDS: shown beside the name of the test.
-note() { printf '# %s\n' "$@" >&3; }
 
 sql() { "${INSIDE[@]}" sqlite3 -cmd '.timeout 10000' "$FOLDER/$1/state.db" "$2"; }
 # assert_sound HOME...: its database is whole.
@@ -101,10 +96,6 @@ teardown() {
 }
 # text NUMBER: a message of 4,000 bytes that begins with it.
 text() { printf '%s %04000d' "$1" 0; }
-teardown() {
-  end_all
-  [[ -z "${MOUNTED:-}" ]] || umount -l "$FOLDER/disk"
-}
 
 @test "crash: a hundred messages to a node whose disk is full: all arrive once after space is made" {
   local i status numbers=()
@@ -123,6 +114,7 @@ teardown() {
   note "${numbers[0]:-0} of 100 had room, ${numbers[75]:-0} were not taken"
   ((${numbers[0]:-0} > 0 && ${numbers[75]:-0} > 0)) || fail "the disk was never full, or always"
   has_line "$FOLDER/alice.err" "error: nothing is taken now: .*disk is full"
+  assert_rests "$PID" "with a full disk"
   make_space
   for i in {1..100}; do text "$i" | bob send --id "$i" alice; done
   stop_listen
