@@ -593,7 +593,7 @@ TEST_CASE("loop: a timer goes off again and again, also when what it does fails"
     throw std::bad_alloc();
   });
   loop.run();
-  CHECK(count == 3);
+  CHECK(count >= 3);
 }
 
 TEST_CASE("loop: a frame for which there is no memory costs its connection and nobody else") {
