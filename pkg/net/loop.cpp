@@ -152,11 +152,11 @@ void Loop::every(std::chrono::milliseconds time, std::function<void()> handler) 
 
 void Loop::reply(std::uint64_t connection, std::optional<std::string> frame) {
   Outgoing outgoing{connection, std::move(frame)};
-  for (bool done = false; !done;) {
+  while (true) {
     try {
       const std::lock_guard lock(mutex_);
       outbox_.push_back(std::move(outgoing));
-      done = true;
+      break;
     } catch (const std::bad_alloc&) {
       // Nothing was moved. A reply that is lost would leave its connection open for ever.
       std::this_thread::sleep_for(kMemoryPause);
