@@ -10,7 +10,8 @@
       --junk it is another one each time, that does not open. Prints "flooding" once a hundred have
       come to an end; when it is ended, how many were answered and how many closed without.
   load.py deaf PORT COUNT --request FILE
-      COUNT connections that ask and never read; prints "deaf" when all have asked, and waits.
+      COUNT connections that ask and never read; prints "deaf" when an answer waits on each, or its
+      end, and waits.
   load.py leave PORT --request FILE
       Goes away in every way from every state of a connection.
   load.py ask PORT --request FILE
@@ -141,6 +142,10 @@ def deaf(options):
     for _ in range(options.count):
         connections.append(connect(options, receive_buffer=4096))
         connections[-1].sendall(request)
+    for connection in connections:
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        poll.poll(PATIENCE * 1000)
     print("deaf", flush=True)
     wait_for_the_end()
 
