@@ -1,0 +1,437 @@
+#!/usr/bin/python3
+"""Runs the hostile corpus against p2pchat, in both directions.
+
+  run_hostile.py listener BIN HOME KEYS   sends every request of hostile_requests.py to one listener
+                                          on a terminal, and those that it takes to one with --json
+  run_hostile.py clients BIN HOME KEYS    gives every reply of hostile_replies.py to send, and some
+                                          to queue flush, register and peers ping
+
+HOME is a node that knows nobody, and is left as it was; KEYS the folder of the published keys, whose
+owners are its peers. What is not as it should be is said, a line each; the last line counts.
+"""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import unicodedata
+
+import raw_jose as jose
+from hostile_requests import MESSAGE, REGISTRATION, Requests
+from raw_jose import Key
+
+PATIENCE = 60  # seconds; far more than anything needs
+
+
+class Wrong(Exception):
+    """A case is not as it should be."""
+
+
+def need(condition, what):
+    if not condition:
+        raise Wrong(what)
+
+
+def environment():
+    return {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        need(time.monotonic() < end, f"waited in vain: {what}")
+        time.sleep(0.001)
+
+
+def obeyed(octets):
+    """What a terminal would obey, or what is no text, in the octets."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError as error:
+        return repr(error)
+    found = [letter for letter in text if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Cs")]
+    return f"{found[0]!r} in {text[max(0, text.index(found[0]) - 40):][:80]!r}" if found else None
+
+
+class Program:
+    """p2pchat on a home."""
+
+    def __init__(self, binary, home):
+        self.binary, self.home = binary, home
+
+    def command(self, *words):
+        return [self.binary, "--home", self.home, *words]
+
+    def run(self, *words, given=b""):
+        """(exit status, stdout, stderr)"""
+        ended = subprocess.run(self.command(*words), input=given, capture_output=True, timeout=PATIENCE,
+                               env=environment(), check=False)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    def do(self, *words, given=b"", status=0):
+        got, said, complaint = self.run(*words, given=given)
+        need(got == status, f"{' '.join(words)}: {got}, not {status}: {complaint.decode()}")
+        return said
+
+
+# ---- state
+
+class State:
+    """All rows of a state.db."""
+
+    def __init__(self, home):
+        self.connection = sqlite3.connect(f"file:{home}/state.db?mode=ro", uri=True, isolation_level=None, timeout=PATIENCE)
+        self.connection.row_factory = sqlite3.Row
+        self.version, self.rows = None, None
+
+    def read(self):
+        """{(table, row id): {column: value}}. Nothing is read anew when nobody has committed anything."""
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self.version:
+            self.version, self.rows = version, self.dump()
+        return self.rows
+
+    def dump(self):
+        self.connection.execute("BEGIN")
+        rows = {("schema", row[0]): {"sql": row[1]} for row in
+                self.connection.execute("SELECT name, sql FROM sqlite_master")}
+        for table in ("peers", "messages", "queue", "marks"):
+            for row in self.connection.execute(f"SELECT rowid AS row, * FROM {table}"):
+                rows[table, row["row"]] = dict(zip(row.keys()[1:], tuple(row)[1:]))
+        self.connection.execute("COMMIT")
+        return rows
+
+    def is_printed(self):
+        return not self.connection.execute("SELECT 1 FROM messages WHERE state = 'print'").fetchone()
+
+
+def files(home):
+    """A hash of everything in a home but its database and lock."""
+    summed = {}
+    for name in sorted(os.listdir(home)):
+        if not name.startswith(("state.db", "lock")):
+            with open(os.path.join(home, name), "rb") as file:
+                summed[name] = hashlib.sha256(file.read()).hexdigest()
+    return summed
+
+
+def changes(before, after):
+    """{(table, row id): columns that differ, or None for a row that is new or gone}"""
+    changed = {}
+    for row in before.keys() | after.keys():
+        if before.get(row) != after.get(row):
+            whole = row in before and row in after
+            changed[row] = {name for name in after[row] if after[row][name] != before[row][name]} if whole else None
+    return changed
+
+
+# What a request may change, by its type and what it is told; everything else changes nothing at all.
+#   ok       the message is stored, and its sender was seen
+#   dup      the stored expiry becomes the larger of both (DESIGN 7.1)
+#   trusted, pending   a registration brings keys, address, name and time, and was seen; a stranger's
+#            is a new row. One that is not newer, or of a blocked peer, changes nothing, which is
+#            among what is allowed here.
+MAY_CHANGE = {
+    (MESSAGE, "ok"): {"new": {"messages": 1}, "peers": {"last_seen"}},
+    (MESSAGE, "dup"): {"messages": {"exp"}},
+    (REGISTRATION, "trusted"): {"peers": {"statement", "announced_address", "hint", "registered", "last_seen"}},
+    (REGISTRATION, "pending"): {"peers": {"statement", "announced_address", "hint", "registered", "last_seen"}},
+    ("stranger", "pending"): {"new": {"peers": 1}},
+}
+
+
+def check_changes(case, kind, before, after):
+    if before is after:
+        return
+    allowed = MAY_CHANGE.get((kind, case.expect), {})
+    new = {}
+    for (table, row), columns in changes(before, after).items():
+        if columns is None:
+            need((table, row) in after, f"a row of {table} has gone")
+            new[table] = new.get(table, 0) + 1
+            continue
+        need(columns <= allowed.get(table, set()), f"{table} changed: {sorted(columns)}")
+        if table == "peers":
+            need(after[table, row]["identity"] == case.sender.id, "another's row changed")
+        if "exp" in columns:
+            need(after[table, row]["exp"] > before[table, row]["exp"], "exp shrank")
+    need(new == allowed.get("new", {}), f"new rows: {new}")
+
+
+# ---- a listener and its terminal
+
+class Terminal:
+    """A program whose terminal we are."""
+
+    def __init__(self, command):
+        self.master, slave = pty.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[1] &= ~termios.OPOST  # the octets as they were written
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment(),
+                                        start_new_session=True)
+        os.close(slave)
+        self.got = bytearray()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        while True:
+            try:
+                piece = os.read(self.master, 65536)
+            except OSError:
+                return  # the other side is closed
+            if not piece:
+                return
+            self.got += piece
+
+    def end(self):
+        """In order; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        return status
+
+
+class Piped:
+    """The same with two files."""
+
+    def __init__(self, command, folder):
+        self.paths = [os.path.join(folder, name) for name in ("listener.out", "listener.err")]
+        with open(self.paths[0], "wb") as out, open(self.paths[1], "wb") as err:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment())
+
+    @property
+    def got(self):
+        with open(self.paths[1], "rb") as file:
+            return file.read()
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def written(self):
+        with open(self.paths[0], "rb") as file:
+            return file.read()
+
+
+def port_of(running):
+    until(lambda: re.search(rb"listening on \S+:[0-9]+\n", bytes(running.got)) or running.process.poll() is not None,
+          "listening")
+    match = re.search(rb"listening on \S+:([0-9]+)\n", bytes(running.got))
+    need(match, f"it does not listen: {bytes(running.got).decode(errors='replace')}")
+    return int(match.group(1))
+
+
+def ask(port, octets, half_close=False):
+    """The reply without its NUL; None when it was closed without one."""
+    reply = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+            connection.settimeout(PATIENCE)
+            connection.sendall(octets)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            while not reply.endswith(b"\0"):
+                piece = connection.recv(65536)
+                if not piece:
+                    break
+                reply += piece
+    except (ConnectionError, BrokenPipeError):
+        pass  # closed while we were writing
+    except TimeoutError as error:
+        raise Wrong("neither an answer nor a close") from error
+    need(not reply or reply.endswith(b"\0") and reply.count(b"\0") == 1, "not one frame")
+    return reply[:-1] if reply else None
+
+
+def check_ack(case, reply, cast):
+    need(reply is not None, "no reply")
+    need(reply != cast.statement, "the key statement")
+    try:
+        text = jose.open_direct(reply, case.rk)
+    except Exception as error:
+        raise Wrong(f"an ack that does not open: {error!r}") from error
+    ack = json.loads(text)
+    pad, iat = ack.pop("pad", "x"), ack.pop("iat", None)
+    need(not pad.strip(" ") and isinstance(iat, int), "pad, iat")
+    need(ack["st"] == case.expect, f"{ack['st']}, not {case.expect}")
+    wanted = {"v": 1, "iss": cast.victim.id, "aud": case.sender.id, "irt": case.jti, "st": case.expect, "body": "", "rc": 0,
+              "rh": jose.b64(hashlib.sha256(case.frame).digest()).decode(),
+              "keys": cast.statement.decode() if case.keys else ""}
+    need(ack == wanted, f"another ack: {ack}")
+
+
+def check_reply(case, reply, cast):
+    fixed = {"statement": cast.statement, "pem": cast.victim.pem, "none": None}
+    if case.expect not in fixed:
+        return check_ack(case, reply, cast)
+    got = next((name for name, octets in fixed.items() if octets == reply), f"{(reply or b'')[:60]!r}...")
+    return need(reply == fixed[case.expect], f"{got}, not {case.expect}")
+
+
+def kind_of(case, cast):
+    """A row of MAY_CHANGE."""
+    introduces = case.expect == "pending" and case.sender is cast.stranger
+    return "stranger" if introduces else case.typ
+
+
+class ListenerRun:
+    def __init__(self, binary, home, keys, folder):
+        self.folder, self.program = folder, Program(binary, os.path.join(folder, "home"))
+        shutil.copytree(home, self.program.home)
+        self.program.do("keygen", "--rotate")
+        self.names = {name: Key.load(f"{keys}/{name}.pem") for name in (
+            "alice-identity", "bob-identity", "carol-identity", "dave-identity", "carol-encryption")}
+        self.failed = []
+
+    def prepare(self):
+        """Peers of every standing, two encryption keys, and a message of the listener's own node."""
+        home, names = self.program.home, self.names
+        made = sorted(name for name in os.listdir(home) if name.startswith("encryption-"))
+        need(len(made) == 2, "two encryption keys")
+        statements = []
+        for name in made:
+            with open(f"{home}/{name}", "rb") as file:
+                statements.append(file.readline().split()[1])
+        old, new = (Key.load(f"{home}/{name}") for name in made)
+        self.cast = Requests(
+            int(time.time()), victim=Key.load(f"{home}/identity.pem"), ek=new, old_ek=old, statement=statements[1],
+            old_statement=statements[0], trusted=names["alice-identity"], pending=names["dave-identity"],
+            blocked=names["carol-identity"], stranger=names["bob-identity"], other=names["carol-encryption"])
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            for name, key in (("eve", self.cast.trusted), ("mallory", self.cast.blocked)):
+                self.program.do("register", name, address, "--card", "-",
+                                given=jose.statement(key, self.cast.statement_of(key)))
+            self.program.do("peers", "block", "mallory")
+            sender = subprocess.Popen(self.program.command("send", "-m", "reflected", "eve"), stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            connection = server.accept()[0]
+            with connection:
+                frame = b""
+                while not frame.endswith(b"\0"):
+                    frame += connection.recv(65536)
+            need(sender.wait(PATIENCE) == 74, "the sender's end")
+        self.cast.own_frame = frame[:-1]
+        self.cast.own_token = jose.open_sealed(frame[:-1], self.cast.other)
+
+    def listen(self, *options):
+        return self.program.command("listen", "-p", "0", "-a", "127.0.0.1", "-k", *options)
+
+    def run(self):
+        self.prepare()
+        terminal = Terminal(self.listen())
+        self.port = port_of(terminal)
+        first = self.cast.registration("first", "pending")
+        need(ask(self.port, first.octets) not in (None, self.cast.statement), "the first registration")
+        cast, state = self.cast, State(self.program.home)
+        shutil.copytree(self.program.home, os.path.join(self.folder, "copy"))
+        untouched, before = files(self.program.home), state.read()
+        lines, taken, count = 2, [], 0  # lines: "listening" and the notice of the first
+        for case in cast.all():
+            count += 1
+            after = before
+            try:
+                check_reply(case, ask(self.port, case.octets, case.half_close), cast)
+                if case.expect in ("ok", "trusted", "pending"):
+                    taken.append(case)
+                if case.expect == "ok":
+                    until(state.is_printed, "the printer")
+                after = state.read()
+                check_changes(case, kind_of(case, cast), before, after)
+                if case.expect == "none" or count % 50 == 0:
+                    need(ask(self.port, b"keys\0") == cast.statement, "it is not there any more")
+            except Wrong as wrong:
+                self.failed.append(f"{case.name}: {wrong}")
+                need(terminal.process.poll() is None, f"{case.name}: the listener has ended: {bytes(terminal.got[-3000:]).decode(errors='replace')}")
+            lines += case.expect == "ok"
+            if kind_of(case, cast) == "stranger":
+                self.program.do("peers", "reject", "SHA256:" + case.sender.id)
+                lines += 1
+                after = state.read()
+            before = after
+        self.expect(ask(self.port, cast.message("last", "ok").octets) not in (None, cast.statement), "last: not taken")
+        self.expect(terminal.end() == 0, "the listener's end")
+        self.expect(files(self.program.home) == untouched, "another file of the home has changed")
+        self.check_terminal(bytes(terminal.got), lines + 1)
+        again = self.again(taken)
+        return f"{count} requests, {again} of them again with --json"
+
+    def expect(self, holds, what):
+        if not holds:
+            self.failed.append(what)
+
+    def check_terminal(self, got, lines):
+        """A record a line; the lines of a message behind its first are set in."""
+        self.expect(not obeyed(got), f"the terminal got {obeyed(got)}")
+        records = [line for line in got.decode(errors="replace").split("\n")[:-1] if not line.startswith("  ")]
+        forms = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ eve: .*", r"listening on 127\.0\.0\.1:[0-9]+",
+                 r'pending: SHA256:[A-Za-z0-9_-]{43} calls itself ".*"; accept with: p2pchat peers accept SHA256:\S+ --as \S+')
+        strange = [line[:200] for line in records if not any(re.fullmatch(form, line) for form in forms)]
+        self.expect(not strange, f"lines that are no record: {strange}")
+        self.expect(len(records) == lines, f"{len(records)} records on the terminal, not {lines}")
+
+    def again(self, taken):
+        """On the home as it was, with records for programs."""
+        self.program = Program(self.program.binary, os.path.join(self.folder, "copy"))
+        running = Piped(self.listen("--json"), self.folder)
+        port = port_of(running)
+        bodies = []
+        for case in taken:
+            try:
+                check_ack(case, ask(port, case.octets), self.cast)
+                if case.expect == "ok":
+                    bodies.append(case)
+            except Wrong as wrong:
+                self.failed.append(f"{case.name}, again: {wrong}")
+            if kind_of(case, self.cast) == "stranger":
+                self.program.do("peers", "reject", "SHA256:" + case.sender.id)
+        self.expect(running.end() == 0, "the listener's end with --json")
+        for got in (running.written(), running.got):
+            self.expect(not obeyed(got), f"with --json: {obeyed(got)}")
+        records = [json.loads(line) for line in running.written().split(b"\n")[:-1]]
+        ids = [(record["id"], record["peer"], set(record) - {"text", "data"}) for record in records]
+        members = {"id", "peer", "fingerprint", "time"}
+        self.expect(ids == [(case.jti, "eve", members) for case in bodies], "other records with --json")
+        return len(taken)
+
+
+def main():
+    side, binary, home, keys = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # where a name that is taken for a command would leave its traces
+        os.mkdir("here")
+        os.chdir("here")
+        if side == "listener":
+            run = ListenerRun(binary, home, keys, folder)
+        else:
+            import run_hostile_clients
+            run = run_hostile_clients.ClientRun(binary, home, keys, folder)
+        try:
+            said = run.run()
+        except Wrong as wrong:
+            run.failed.append(str(wrong))
+            said = "not all"
+        if os.listdir(folder + "/here"):
+            run.failed.append(f"somebody wrote {os.listdir(folder + '/here')}")
+        os.chdir("/")
+    print(*run.failed, sep="\n", end="\n" if run.failed else "")
+    print(f"{said}; {len(run.failed)} wrong")
+    return bool(run.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
