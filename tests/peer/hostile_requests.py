@@ -315,7 +315,7 @@ class Requests:
             yield self.message(f"jws header {name}", "statement", header=header)
         for typ in (REGISTRATION, "p2pchat-keys+jwt", "p2pchat+jwe", "JWT", "application/" + MESSAGE, "p2pchat-ack+jwe"):
             yield self.message(f"jws typ {typ}", "statement", header=right.set("typ", text(typ)))
-        yield self.registration("jws typ of a message", "statement", typ=MESSAGE)
+        yield self.registration("jws typ of a message", "statement", self.pending, typ=MESSAGE)
         for name, kid in (("nobody", self.stranger.id), ("the victim", self.victim.id), ("the pending one", self.pending.id),
                           ("an encryption key", self.ek.id), ("zeros", "A" * 43), ("path", "../../identity.pem"),
                           ("sql", "x' OR '1'='1"), ("prefix", "SHA256:" + self.trusted.id)):
@@ -552,57 +552,57 @@ class Requests:
     # ---- key statements in a registration
 
     def bad_statements(self, key):
-        """(name, statement) with none of which anybody can register."""
+        """(name, maker of a statement) with none of which anybody can register."""
         def made(**changes):
             return jose.statement(key, self.statement_of(key, **changes))
 
         right = self.statement_of(key)
-        yield "empty", b""
-        yield "word", b"x"
-        yield "401 days", made(exp=self.now - 60 + 400 * DAY + 1)
-        yield "expired", made(iat=self.now - 100, exp=self.now - 50)
-        yield "exp as iat", made(exp=self.now - 60)
-        yield "exp before iat", made(exp=self.now - 61)
-        yield "one key for both", made(ek=key.jwk)
-        yield "jwk of another", made(jwk=self.stranger.jwk if key is not self.stranger else self.pending.jwk)
-        yield "iss of another", made(iss=self.trusted.id)
+        yield "empty", lambda: b""
+        yield "word", lambda: b"x"
+        yield "401 days", lambda: made(exp=self.now - 60 + 400 * DAY + 1)
+        yield "expired", lambda: made(iat=self.now - 100, exp=self.now - 50)
+        yield "exp as iat", lambda: made(exp=self.now - 60)
+        yield "exp before iat", lambda: made(exp=self.now - 61)
+        yield "one key for both", lambda: made(ek=key.jwk)
+        yield "jwk of another", lambda: made(jwk=self.stranger.jwk if key is not self.stranger else self.pending.jwk)
+        yield "iss of another", lambda: made(iss=self.trusted.id)
         other = self.trusted
-        yield "of another", jose.statement(other, self.statement_of(other))
-        yield "of the listener", self.statement
-        yield "signed by another", jose.statement(other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
-        yield "kid of another", jose.statement(key, right, jose.signed_header(other, "p2pchat-keys+jwt"))
-        yield "signed by its encryption key", jose.statement(self.other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
-        yield "of a message", jose.statement(key, right, jose.signed_header(key, MESSAGE))
-        yield "unsigned", jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"none"'),
+        yield "of another", lambda: jose.statement(other, self.statement_of(other))
+        yield "of the listener", lambda: self.statement
+        yield "signed by another", lambda: jose.statement(other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
+        yield "kid of another", lambda: jose.statement(key, right, jose.signed_header(other, "p2pchat-keys+jwt"))
+        yield "signed by its encryption key", lambda: jose.statement(self.other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
+        yield "of a message", lambda: jose.statement(key, right, jose.signed_header(key, MESSAGE))
+        yield "unsigned", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"none"'),
                                          lambda key, data: b"")
-        yield "RS256", jose.statement(key, right, signature=jose.pkcs1)
-        yield "salt of 0", jose.statement(key, right, signature=lambda key, data: jose.pss(key, data, 0))
-        yield "HS256", jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"HS256"'), jose.hs256(key.pem))
-        yield "jwk in header", jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("jwk", text(key.jwk)))
-        yield "crit", jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("crit", b'["v"]'))
+        yield "RS256", lambda: jose.statement(key, right, signature=jose.pkcs1)
+        yield "salt of 0", lambda: jose.statement(key, right, signature=lambda key, data: jose.pss(key, data, 0))
+        yield "HS256", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"HS256"'), jose.hs256(key.pem))
+        yield "jwk in header", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("jwk", text(key.jwk)))
+        yield "crit", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("crit", b'["v"]'))
         good = jose.statement(key, right)
-        yield "line break behind", good + b"\n"
-        yield "padded", good + b"=="
-        yield "four parts", good + b"."
-        yield "sealed", jose.seal(self.ek, good)
-        yield "registration in it", made(seq=b'{"keys":"x"}')
-        for name, claims in ((f"extra {extra}", right.set(extra, b'""')) for extra in ("pad", "aud", "jti", "nbf")):
-            yield name, jose.statement(key, claims)
+        yield "line break behind", lambda: good + b"\n"
+        yield "padded", lambda: good + b"=="
+        yield "four parts", lambda: good + b"."
+        yield "sealed", lambda: jose.seal(self.ek, good)
+        yield "registration in it", lambda: made(seq=b'{"keys":"x"}')
+        for extra in ("pad", "aud", "jti", "nbf"):
+            yield f"extra {extra}", lambda extra=extra: jose.statement(key, right.set(extra, b'""'))
         types = ("null", "true", "minus", "fraction", "exponent", "2-to-53", "empty-string", "word", "number-string",
                  "array-of-one", "object", "lone-surrogate", "10k", "digits-10k", "deep-objects")
         for member, value in right.pairs:
             claim = json.loads(member)
-            yield f"{claim} missing", jose.statement(key, right.drop(claim))
-            yield f"{claim} twice", jose.statement(key, right.add(member, value))
+            yield f"{claim} missing", lambda claim=claim: jose.statement(key, right.drop(claim))
+            yield f"{claim} twice", lambda member=member, value=value: jose.statement(key, right.add(member, value))
             for kind, raw in jose.wrong_types(value):
                 if kind in types:
-                    yield f"{claim} {kind}", jose.statement(key, right.set(claim, raw))
+                    yield f"{claim} {kind}", lambda claim=claim, raw=raw: jose.statement(key, right.set(claim, raw))
         for name, jwk in self.bad_keys(self.other):
-            yield f"ek {name}", made(ek=jwk)
+            yield f"ek {name}", lambda jwk=jwk: made(ek=jwk)
         for name, jwk in self.bad_keys(key):
-            yield f"jwk {name}", made(jwk=jwk)
+            yield f"jwk {name}", lambda jwk=jwk: made(jwk=jwk)
         for name, payload in jose.json_variants(right.written()):
-            yield f"json {name}", jose.statement(key, payload)
+            yield f"json {name}", lambda payload=payload: jose.statement(key, payload)
 
     def bad_keys(self, key):
         n = key.n
@@ -630,6 +630,8 @@ class Requests:
             yield f"with {extra}", dict(key.jwk, **{extra: value})
         for member in ("kty", "n", "e"):
             yield f"without {member}", {name: value for name, value in key.jwk.items() if name != member}
+            for value in (None, 1, True, [key.jwk[member]], {}):
+                yield f"with {text(value).decode()[:8]} for {member}", dict(key.jwk, **{member: value})
         yield "curve", {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}
         yield "pem", key.pem.decode()
 
@@ -637,7 +639,7 @@ class Requests:
         """By the pending peer, whose seq is that of the time of the run."""
         for name, token in self.bad_statements(self.pending):
             title = f"statement {name}"
-            yield self.registration(title, "statement", claims=self.registration_claims(title, keys=token.decode("latin-1")))
+            yield self.registration(title, "statement", claims=self.registration_claims(title, keys=token().decode("latin-1")))
         now = self.now
         for name, changes in (("lower seq", {"seq": now - 1}), ("seq 0", {"seq": 0}), ("same seq, another ek", {"ek": self.weak_free()}),
                               ("lower seq, another ek", {"seq": now - 1, "ek": self.weak_free()})):
@@ -675,7 +677,7 @@ class Requests:
         for name, token in itertools.islice(self.bad_statements(self.stranger), 30):
             title = f"stranger statement {name}"
             yield self.registration(title, "statement", self.stranger,
-                                    claims=self.registration_claims(title, self.stranger, keys=token.decode("latin-1")))
+                                    claims=self.registration_claims(title, self.stranger, keys=token().decode("latin-1")))
         yield self.message("stranger message", "statement", self.stranger)
         yield self.registration("stranger signed by another", "statement", self.stranger, signer=self.trusted)
         title = "stranger with somebody's statement"

@@ -1,10 +1,8 @@
 #!/usr/bin/python3
-"""Runs the hostile corpus against p2pchat, in both directions.
+"""Runs the hostile corpus of requests against p2pchat: all of hostile_requests.py to one listener on a
+terminal, and those that it takes to another with --json.
 
-  run_hostile.py listener BIN HOME KEYS   sends every request of hostile_requests.py to one listener
-                                          on a terminal, and those that it takes to one with --json
-  run_hostile.py clients BIN HOME KEYS    gives every reply of hostile_replies.py to send, and some
-                                          to queue flush, register and peers ping
+  run_hostile_requests.py BIN HOME KEYS
 
 HOME is a node that knows nobody, and is left as it was; KEYS the folder of the published keys, whose
 owners are its peers. What is not as it should be is said, a line each; the last line counts.
@@ -18,123 +16,16 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
-import unicodedata
 
 import raw_jose as jose
 from hostile_requests import MESSAGE, REGISTRATION, Requests
+from hostile_tools import PATIENCE, Program, State, Wrong, changes, environment, files, main, need, obeyed, until
 from raw_jose import Key
-
-PATIENCE = 60  # seconds; far more than anything needs
-
-
-class Wrong(Exception):
-    """A case is not as it should be."""
-
-
-def need(condition, what):
-    if not condition:
-        raise Wrong(what)
-
-
-def environment():
-    return {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def until(condition, what):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        need(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.001)
-
-
-def obeyed(octets):
-    """What a terminal would obey, or what is no text, in the octets."""
-    try:
-        text = octets.decode()
-    except UnicodeDecodeError as error:
-        return repr(error)
-    found = [letter for letter in text if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Cs")]
-    return f"{found[0]!r} in {text[max(0, text.index(found[0]) - 40):][:80]!r}" if found else None
-
-
-class Program:
-    """p2pchat on a home."""
-
-    def __init__(self, binary, home):
-        self.binary, self.home = binary, home
-
-    def command(self, *words):
-        return [self.binary, "--home", self.home, *words]
-
-    def run(self, *words, given=b""):
-        """(exit status, stdout, stderr)"""
-        ended = subprocess.run(self.command(*words), input=given, capture_output=True, timeout=PATIENCE,
-                               env=environment(), check=False)
-        return ended.returncode, ended.stdout, ended.stderr
-
-    def do(self, *words, given=b"", status=0):
-        got, said, complaint = self.run(*words, given=given)
-        need(got == status, f"{' '.join(words)}: {got}, not {status}: {complaint.decode()}")
-        return said
-
-
-# ---- state
-
-class State:
-    """All rows of a state.db."""
-
-    def __init__(self, home):
-        self.connection = sqlite3.connect(f"file:{home}/state.db?mode=ro", uri=True, isolation_level=None, timeout=PATIENCE)
-        self.connection.row_factory = sqlite3.Row
-        self.version, self.rows = None, None
-
-    def read(self):
-        """{(table, row id): {column: value}}. Nothing is read anew when nobody has committed anything."""
-        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self.version:
-            self.version, self.rows = version, self.dump()
-        return self.rows
-
-    def dump(self):
-        self.connection.execute("BEGIN")
-        rows = {("schema", row[0]): {"sql": row[1]} for row in
-                self.connection.execute("SELECT name, sql FROM sqlite_master")}
-        for table in ("peers", "messages", "queue", "marks"):
-            for row in self.connection.execute(f"SELECT rowid AS row, * FROM {table}"):
-                rows[table, row["row"]] = dict(zip(row.keys()[1:], tuple(row)[1:]))
-        self.connection.execute("COMMIT")
-        return rows
-
-    def is_printed(self):
-        return not self.connection.execute("SELECT 1 FROM messages WHERE state = 'print'").fetchone()
-
-
-def files(home):
-    """A hash of everything in a home but its database and lock."""
-    summed = {}
-    for name in sorted(os.listdir(home)):
-        if not name.startswith(("state.db", "lock")):
-            with open(os.path.join(home, name), "rb") as file:
-                summed[name] = hashlib.sha256(file.read()).hexdigest()
-    return summed
-
-
-def changes(before, after):
-    """{(table, row id): columns that differ, or None for a row that is new or gone}"""
-    changed = {}
-    for row in before.keys() | after.keys():
-        if before.get(row) != after.get(row):
-            whole = row in before and row in after
-            changed[row] = {name for name in after[row] if after[row][name] != before[row][name]} if whole else None
-    return changed
-
 
 # What a request may change, by its type and what it is told; everything else changes nothing at all.
 #   ok       the message is stored, and its sender was seen
@@ -409,29 +300,5 @@ class ListenerRun:
         return len(taken)
 
 
-def main():
-    side, binary, home, keys = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)  # where a name that is taken for a command would leave its traces
-        os.mkdir("here")
-        os.chdir("here")
-        if side == "listener":
-            run = ListenerRun(binary, home, keys, folder)
-        else:
-            import run_hostile_clients
-            run = run_hostile_clients.ClientRun(binary, home, keys, folder)
-        try:
-            said = run.run()
-        except Wrong as wrong:
-            run.failed.append(str(wrong))
-            said = "not all"
-        if os.listdir(folder + "/here"):
-            run.failed.append(f"somebody wrote {os.listdir(folder + '/here')}")
-        os.chdir("/")
-    print(*run.failed, sep="\n", end="\n" if run.failed else "")
-    print(f"{said}; {len(run.failed)} wrong")
-    return bool(run.failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(ListenerRun))
