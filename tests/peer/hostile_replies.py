@@ -6,6 +6,7 @@ p2pchat's clients.
 import hashlib
 import json
 import os
+import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives import serialization
@@ -80,13 +81,26 @@ def bad_or_foreign(octets):
     return "bad" if closed(header) and isinstance(typ, str) and typ.startswith("p2pchat") else "foreign"
 
 
-class Replies:
-    """Of the node with this identity; of: its statements, by a Requests."""
+class Speaker:
+    """The key of the node for which this thread speaks."""
 
-    def __init__(self, identity, ek, requests, client):
-        self.identity, self.ek, self.requests, self.client = identity, ek, requests, client
-        self.now = requests.now
-        self.first = {}  # acks of the first attempt, by jti
+    def __init__(self):
+        self.local = threading.local()
+
+    def become(self, key):
+        self.local.key = key
+
+    def __getattr__(self, name):
+        return getattr(self.local.key, name)
+
+
+class Replies:
+    """Of many nodes: which one makes a reply is said by `identity.become` on the same thread. ek is
+    everybody's encryption key; requests makes the statements."""
+
+    def __init__(self, ek, requests):
+        self.identity, self.ek, self.requests, self.now = Speaker(), ek, requests, requests.now
+        self.first = {}  # acks of the first attempt, by node and jti
 
     def statement(self, **changes):
         return jose.statement(self.identity, self.requests.statement_of(self.identity, **changes))
@@ -311,11 +325,11 @@ class Replies:
         yield Reply("statement the newest of all", "newer-distrusted", lambda asked, attempt: self.statement(seq=2**53 - 2 + attempt - 1) + b"\0")
 
         def first_ack(asked, attempt):
-            return newer(1) if attempt == 1 else self.first.pop(asked.claims["jti"])
+            return newer(1) if attempt == 1 else self.first.pop((self.identity.id, asked.claims["jti"]))
 
         def keeping(asked, attempt):
             if attempt == 1:
-                self.first[asked.claims["jti"]] = self.sealed(asked, self.ack(asked))
+                self.first[self.identity.id, asked.claims["jti"]] = self.sealed(asked, self.ack(asked))
             return first_ack(asked, attempt)
 
         yield Reply("statement newer, then the first ack", "newer-bad", keeping)
@@ -327,7 +341,7 @@ class Replies:
     # ---- what is nothing of this protocol
 
     def foreign(self, pinned=True):
-        own, other = self.identity.pem, self.requests.trusted.pem
+        other = self.requests.trusted.pem
         changed = "distrusted" if pinned else "foreign"
         curve = ec.generate_private_key(ec.SECP256R1())
         private = self.ek.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
@@ -339,12 +353,10 @@ class Replies:
             "tls-alert": (b"\x15\x03\x01", "foreign"), "json": (b'{"typ":"p2pchat-ack+jwe"}', "foreign"), "latin-1": (b"gr\xfc\xdf", "foreign"),
             "escapes": (b"\x1b[2J\x1b]0;t\x07\x9b", "foreign"), "bidi": ("\u202e".encode(), "foreign"), "dots": (b"." * 9, "foreign"),
             "four-dots": (b"....", "foreign"), "two-dots": (b"..", "foreign"),
-            "somebody's-jwt": (jose.jws(self.identity, jose.signed_header(self.identity, "JWT"), b"{}"), "foreign"),
-            "next-version": (jose.jws(self.identity, jose.signed_header(self.identity, "p2pchat-keys2+jwt"), b"{}"), "bad"),
             "header-alone": (b64(jose.direct_header().written()), "bad"),
             "header-and-escape": (b64(jose.direct_header().written()) + b".\x1b[2J", "bad"),
             "ack-of-nothing": (jose.jwe(jose.direct_header(), b"", os.urandom(32), b"{}"), "bad"),
-            "pem-own": (own, "foreign"), "pem-own-crlf": (own.replace(b"\n", b"\r\n"), "foreign"), "pem-other": (other, changed),
+            "pem-other": (other, changed),
             "pem-other-crlf": (other.replace(b"\n", b"\r\n"), changed), "pem-other-unended": (other.rstrip(b"\n"), changed),
             "pem-twice": (other * 2, "foreign"), "pem-text-before": (b"x\n" + other, "foreign"), "pem-text-behind": (other + b"x", "foreign"),
             "pem-begun": (b"-----BEGIN PUBLIC KEY-----\n", "foreign"), "pem-empty": (b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "foreign"),
@@ -359,6 +371,11 @@ class Replies:
             frames[f"pem-weak-{name}"] = (jose.public_pem(n, e), "distrusted")
         for name, (frame, kind) in frames.items():
             yield Reply(f"frame {name}", kind, lambda asked, _, frame=frame: frame + b"\0")
+        for name, change in (("", bytes), ("-crlf", lambda own: own.replace(b"\n", b"\r\n"))):
+            yield Reply(f"frame pem-own{name}", "foreign", lambda asked, _, change=change: change(self.identity.pem) + b"\0")
+        for typ, kind in (("JWT", "foreign"), ("p2pchat-keys2+jwt", "bad")):
+            yield Reply(f"frame {typ}", kind, lambda asked, _, typ=typ: jose.jws(
+                self.identity, jose.signed_header(self.identity, typ), b"{}") + b"\0")
         yield Reply("tls-alert", "foreign", lambda asked, _: b"\x15\x03\x01\0\x02\x02\x46")
         yield Reply("tls-hello", "foreign", lambda asked, _: bytes.fromhex("160301007a020000760303") + os.urandom(100))
         for name, begin, piece in (("garbage", b"", bytes(range(128, 256)) * 512), ("banner", b"220 ", b"x" * 65536),

@@ -552,11 +552,14 @@ class Requests:
     # ---- key statements in a registration
 
     def bad_statements(self, key):
-        """(name, maker of a statement) with none of which anybody can register."""
+        """(name, maker of a statement) with none of which anybody can register. What a maker makes is of
+        the key that it finds when it is called."""
         def made(**changes):
             return jose.statement(key, self.statement_of(key, **changes))
 
-        right = self.statement_of(key)
+        def right():
+            return self.statement_of(key)
+
         yield "empty", lambda: b""
         yield "word", lambda: b"x"
         yield "401 days", lambda: made(exp=self.now - 60 + 400 * DAY + 1)
@@ -569,40 +572,43 @@ class Requests:
         other = self.trusted
         yield "of another", lambda: jose.statement(other, self.statement_of(other))
         yield "of the listener", lambda: self.statement
-        yield "signed by another", lambda: jose.statement(other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
-        yield "kid of another", lambda: jose.statement(key, right, jose.signed_header(other, "p2pchat-keys+jwt"))
-        yield "signed by its encryption key", lambda: jose.statement(self.other, right, jose.signed_header(key, "p2pchat-keys+jwt"))
-        yield "of a message", lambda: jose.statement(key, right, jose.signed_header(key, MESSAGE))
-        yield "unsigned", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"none"'),
+        yield "signed by another", lambda: jose.statement(other, right(), jose.signed_header(key, "p2pchat-keys+jwt"))
+        yield "kid of another", lambda: jose.statement(key, right(), jose.signed_header(other, "p2pchat-keys+jwt"))
+        yield "signed by its encryption key", lambda: jose.statement(self.other, right(), jose.signed_header(key, "p2pchat-keys+jwt"))
+        yield "of a message", lambda: jose.statement(key, right(), jose.signed_header(key, MESSAGE))
+        yield "unsigned", lambda: jose.statement(key, right(), jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"none"'),
                                          lambda key, data: b"")
-        yield "RS256", lambda: jose.statement(key, right, signature=jose.pkcs1)
-        yield "salt of 0", lambda: jose.statement(key, right, signature=lambda key, data: jose.pss(key, data, 0))
-        yield "HS256", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"HS256"'), jose.hs256(key.pem))
-        yield "jwk in header", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("jwk", text(key.jwk)))
-        yield "crit", lambda: jose.statement(key, right, jose.signed_header(key, "p2pchat-keys+jwt").set("crit", b'["v"]'))
-        good = jose.statement(key, right)
-        yield "line break behind", lambda: good + b"\n"
-        yield "padded", lambda: good + b"=="
-        yield "four parts", lambda: good + b"."
-        yield "sealed", lambda: jose.seal(self.ek, good)
+        yield "RS256", lambda: jose.statement(key, right(), signature=jose.pkcs1)
+        yield "salt of 0", lambda: jose.statement(key, right(), signature=lambda key, data: jose.pss(key, data, 0))
+        yield "HS256", lambda: jose.statement(key, right(), jose.signed_header(key, "p2pchat-keys+jwt").set("alg", b'"HS256"'), jose.hs256(key.pem))
+        yield "jwk in header", lambda: jose.statement(key, right(), jose.signed_header(key, "p2pchat-keys+jwt").set("jwk", text(key.jwk)))
+        yield "crit", lambda: jose.statement(key, right(), jose.signed_header(key, "p2pchat-keys+jwt").set("crit", b'["v"]'))
+        def good():
+            return jose.statement(key, right())
+
+        yield "line break behind", lambda: good() + b"\n"
+        yield "padded", lambda: good() + b"=="
+        yield "four parts", lambda: good() + b"."
+        yield "sealed", lambda: jose.seal(self.ek, good())
         yield "registration in it", lambda: made(seq=b'{"keys":"x"}')
         for extra in ("pad", "aud", "jti", "nbf"):
-            yield f"extra {extra}", lambda extra=extra: jose.statement(key, right.set(extra, b'""'))
+            yield f"extra {extra}", lambda extra=extra: jose.statement(key, right().set(extra, b'""'))
         types = ("null", "true", "minus", "fraction", "exponent", "2-to-53", "empty-string", "word", "number-string",
                  "array-of-one", "object", "lone-surrogate", "10k", "digits-10k", "deep-objects")
-        for member, value in right.pairs:
+        for member, value in right().pairs:
             claim = json.loads(member)
-            yield f"{claim} missing", lambda claim=claim: jose.statement(key, right.drop(claim))
-            yield f"{claim} twice", lambda member=member, value=value: jose.statement(key, right.add(member, value))
+            yield f"{claim} missing", lambda claim=claim: jose.statement(key, right().drop(claim))
+            yield f"{claim} twice", lambda claim=claim: jose.statement(
+                key, right().add(text(claim), right().get(claim)))
             for kind, raw in jose.wrong_types(value):
                 if kind in types:
-                    yield f"{claim} {kind}", lambda claim=claim, raw=raw: jose.statement(key, right.set(claim, raw))
+                    yield f"{claim} {kind}", lambda claim=claim, raw=raw: jose.statement(key, right().set(claim, raw))
         for name, jwk in self.bad_keys(self.other):
             yield f"ek {name}", lambda jwk=jwk: made(ek=jwk)
         for name, jwk in self.bad_keys(key):
             yield f"jwk {name}", lambda jwk=jwk: made(jwk=jwk)
-        for name, payload in jose.json_variants(right.written()):
-            yield f"json {name}", lambda payload=payload: jose.statement(key, payload)
+        for index, (name, _) in enumerate(jose.json_variants(right().written())):
+            yield f"json {name}", lambda index=index: jose.statement(key, list(jose.json_variants(right().written()))[index][1])
 
     def bad_keys(self, key):
         n = key.n

@@ -4,10 +4,14 @@ terminal obeys.
 
 import hashlib
 import os
+import pty
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 import unicodedata
 
@@ -40,7 +44,7 @@ def obeyed(octets):
         text = octets.decode()
     except UnicodeDecodeError as error:
         return repr(error)
-    found = [letter for letter in text if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Cs")]
+    found = [letter for letter in set(text) - {"\n"} if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp", "Cs")]
     return f"{found[0]!r} in {text[max(0, text.index(found[0]) - 40):][:80]!r}" if found else None
 
 
@@ -64,6 +68,43 @@ class Program:
         got, said, complaint = self.run(*words, given=given)
         need(got == status, f"{' '.join(words)}: {got}, not {status}: {complaint.decode()}")
         return said
+
+
+class Terminal:
+    """A program whose terminal we are."""
+
+    def __init__(self, command):
+        self.master, slave = pty.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[1] &= ~termios.OPOST  # the octets as they were written
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment(),
+                                        start_new_session=True)
+        os.close(slave)
+        self.got = bytearray()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        while True:
+            try:
+                piece = os.read(self.master, 65536)
+            except OSError:
+                return  # the other side is closed
+            if not piece:
+                return
+            self.got += piece
+
+    def end(self):
+        """In order; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self):
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        return status
 
 
 # ---- state

@@ -11,20 +11,17 @@ owners are its peers. What is not as it should be is said, a line each; the last
 import hashlib
 import json
 import os
-import pty
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import termios
-import threading
 import time
 
 import raw_jose as jose
 from hostile_requests import MESSAGE, REGISTRATION, Requests
-from hostile_tools import PATIENCE, Program, State, Wrong, changes, environment, files, main, need, obeyed, until
+from hostile_tools import PATIENCE, Program, State, Terminal, Wrong, changes, environment, files, main, need, obeyed, until
 from raw_jose import Key
 
 # What a request may change, by its type and what it is told; everything else changes nothing at all.
@@ -60,44 +57,10 @@ def check_changes(case, kind, before, after):
     need(new == allowed.get("new", {}), f"new rows: {new}")
 
 
-# ---- a listener and its terminal
-
-class Terminal:
-    """A program whose terminal we are."""
-
-    def __init__(self, command):
-        self.master, slave = pty.openpty()
-        attributes = termios.tcgetattr(slave)
-        attributes[1] &= ~termios.OPOST  # the octets as they were written
-        attributes[3] &= ~termios.ECHO
-        termios.tcsetattr(slave, termios.TCSANOW, attributes)
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment(),
-                                        start_new_session=True)
-        os.close(slave)
-        self.got = bytearray()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        while True:
-            try:
-                piece = os.read(self.master, 65536)
-            except OSError:
-                return  # the other side is closed
-            if not piece:
-                return
-            self.got += piece
-
-    def end(self):
-        """In order; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
-        return status
-
+# ---- a listener
 
 class Piped:
-    """The same with two files."""
+    """A listener that writes to two files, in the place of a terminal."""
 
     def __init__(self, command, folder):
         self.paths = [os.path.join(folder, name) for name in ("listener.out", "listener.err")]
