@@ -247,7 +247,7 @@ class Replies:
             self.sealed(asked, self.ack(asked))))
         yield Reply("ack without its NUL", "nothing", lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], CLOSE, b""))
         yield Reply("ack without its NUL, and silence", "nothing",
-                    lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], SILENCE, b""), seconds=1)
+                    lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], SILENCE, b""), seconds=2)
 
     def ack_headers(self):
         right = jose.direct_header()
@@ -384,7 +384,7 @@ class Replies:
                                    ("line breaks", b"", b"\n" * 65536), ("nested", b"eyJ4Ijp7", b"Ingi" * 16384)):
             yield Reply(f"endless {name}", "foreign", lambda asked, _, begin=begin, piece=piece: (begin, "endless", piece))
 
-    def silences(self, seconds=1):
+    def silences(self, seconds=2):
         yield Reply("closed at once", "nothing", lambda asked, _: CLOSE)
         yield Reply("reset", "nothing", lambda asked, _: RESET)
         yield Reply("silence", "nothing", lambda asked, _: SILENCE, seconds=seconds)

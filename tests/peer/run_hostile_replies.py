@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 import raw_jose as jose
 from hostile_replies import CLOSE, RESET, SECRET, SILENCE, Asked, Replies, made
 from hostile_requests import REGISTRATION, Requests
-from raw_jose import Key
 from hostile_tools import PATIENCE, Program, State, Terminal, Wrong, changes, files, main, need, obeyed
+from raw_jose import Key
 
 STATIONS = 24
 MOST_KIB = 512 * 1024  # of memory that a client takes, whatever it is sent
@@ -43,6 +43,7 @@ KINDS = {
     "distrusted": (77, "unknown", ("queued", 77), 77),
     "nothing": (74, "unknown", ("queued", 75), 69),
 }
+
 
 class Station:
     """A server that answers everything by the script of one case at a time."""
@@ -169,14 +170,16 @@ class ClientRun:
 
     def numbers(self, step):
         """Indices of cases, in rounds of as many as there are stations; of acks and statements only every
-        step-th. Those that wait until their time is over have rounds of their own."""
+        step-th. Those that wait until their time is over have rounds of their own. Who is left over in a
+        round is busy."""
         cases, width = self.cases, len(self.stations)
+        busy = next(index for index, case in enumerate(cases) if case.name == "word busy")
         chosen = [index for index, case in enumerate(cases)
                   if index % step == 0 or not case.name.startswith(("ack ", "statement "))]
         for indices in ([index for index in chosen if not cases[index].seconds], [index for index in chosen if cases[index].seconds]):
             for at in range(0, len(indices), width):
                 part = indices[at:at + width]
-                yield part + part[-1:] * (width - len(part))
+                yield part + [busy] * (width - len(part))
 
     def side_by_side(self, run, rounds):
         count = 0
@@ -184,7 +187,7 @@ class ClientRun:
             cases = [self.cases[index] for index in indices]
             for station, case in zip(self.stations, cases):
                 station.begin(case)
-            count += len(cases)
+            count += len(set(indices))
             try:
                 run(cases)
             except (Wrong, ValueError, KeyError) as wrong:
