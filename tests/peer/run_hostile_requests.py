@@ -218,6 +218,7 @@ class ListenerRun:
                 after = state.read()
             before = after
         self.expect(ask(self.port, cast.message("last", "ok").octets) not in (None, cast.statement), "last: not taken")
+        until(state.is_printed, "the printer")  # what is not, is left for the next listener
         self.expect(terminal.end() == 0, "the listener's end")
         self.expect(files(self.program.home) == untouched, "another file of the home has changed")
         self.check_terminal(bytes(terminal.got), lines + 1)
@@ -253,6 +254,7 @@ class ListenerRun:
                 self.failed.append(f"{case.name}, again: {wrong}")
             if kind_of(case, self.cast) == "stranger":
                 self.program.do("peers", "reject", "SHA256:" + case.sender.id)
+        until(State(self.program.home).is_printed, "the printer")
         self.expect(running.end() == 0, "the listener's end with --json")
         for got in (running.written(), running.got):
             self.expect(not obeyed(got), f"with --json: {obeyed(got)}")
