@@ -210,6 +210,7 @@ class ListenerRun:
                     need(ask(self.port, b"keys\0") == cast.statement, "it is not there any more")
             except Wrong as wrong:
                 self.failed.append(f"{case.name}: {wrong}")
+                after = state.read()  # what this one has done is not the next one's
                 need(terminal.process.poll() is None, f"{case.name}: the listener has ended: {bytes(terminal.got[-3000:]).decode(errors='replace')}")
             lines += case.expect == "ok"
             if kind_of(case, cast) == "stranger":
