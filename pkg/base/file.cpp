@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -102,19 +101,21 @@ int write_all(int fd, std::string_view bytes) {
 
 namespace {
 
-// Throws Error{status}.
+// Throws Error{status}. Leaves no second copy of the first bytes, kPiece or max_bytes of them.
 std::string read_up_to(int fd, std::size_t max_bytes, std::string_view what, Status status) {
+  constexpr std::size_t kPiece = 65536;
   std::string content;
-  std::array<char, 65536> chunk{};
   while (content.size() <= max_bytes) {
-    const std::size_t room = std::min(chunk.size(), max_bytes + 1 - content.size());
-    const ssize_t count = fault("read", EIO) ? -1 : read(fd, chunk.data(), room);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      throw Error(status, "cannot read " + std::string(what) + ": " + errno_text(errno));
-    }
+    const std::size_t size = content.size();
+    const std::size_t room = std::min(kPiece, max_bytes + 1 - size);
+    content.resize(size + room);
+    const ssize_t count = fault("read", EIO) ? -1 : read(fd, content.data() + size, room);
+    const int problem = errno;
+    content.resize(size + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
     if (count == 0) break;
-    content.append(chunk.data(), static_cast<std::size_t>(count));
+    if (count < 0 && problem != EINTR) {
+      throw Error(status, "cannot read " + std::string(what) + ": " + errno_text(problem));
+    }
   }
   return content;
 }

@@ -1,5 +1,6 @@
 #include "crypto/evp.h"
 
+#include <malloc.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -13,6 +14,8 @@
 #include <openssl/x509.h>
 
 #include <climits>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "base/error.h"
@@ -39,6 +42,26 @@ using OwnedKeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using OwnedDigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using OwnedCipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using OwnedNumber = Owned<BIGNUM, BN_free>;
+
+// OpenSSL leaves parts of keys and of their texts in memory that it frees: all of that is wiped.
+void free_wiped(void* memory, const char* /*file*/, int /*line*/) {
+  if (memory != nullptr) OPENSSL_cleanse(memory, malloc_usable_size(memory));
+  std::free(memory);
+}
+void* allocate(std::size_t size, const char* /*file*/, int /*line*/) {
+  return std::malloc(size);
+}
+void* reallocate(void* memory, std::size_t size, const char* file, int line) {
+  const std::size_t present = memory == nullptr ? 0 : malloc_usable_size(memory);
+  if (size != 0 && size <= present) return memory;
+  void* larger = size == 0 ? nullptr : std::malloc(size);
+  if (larger == nullptr && size != 0) return nullptr;
+  if (larger != nullptr && present != 0) std::memcpy(larger, memory, present);
+  free_wiped(memory, file, line);
+  return larger;
+}
+// Before main(), since OpenSSL takes them only as long as it has allocated nothing.
+[[maybe_unused]] const int kWiping = CRYPTO_set_mem_functions(allocate, reallocate, free_wiped);
 
 // A failure that no input explains: no memory, or a broken installation of OpenSSL.
 void require(bool succeeded, const char* what) {
