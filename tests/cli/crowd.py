@@ -77,12 +77,12 @@ class Senders:
                 self.wrong.append(f"{text} ended with {process.returncode}: {said.decode()}")
         return process.returncode
 
-    def kill_one(self, choose):
+    def kill_one(self, chance, number):
         """A sender that runs, if there is one."""
         with self.lock:
             if not self.running:
                 return False
-            choose(sorted(self.running, key=lambda process: process.pid)).kill()
+            chance.choice(sorted(self.running, key=lambda process: process.pid)).send_signal(number)
             return True
 
 
@@ -211,23 +211,27 @@ class Listener:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
-    def kill(self):
-        self.end(signal.SIGKILL)
-        self.start()
+# Of `listen -k`: the end that SIGTERM brings is the one that is expected.
+LISTENER_ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 0, signal.SIGINT: -signal.SIGINT,
+                 signal.SIGHUP: -signal.SIGHUP}
 
 
 def kills(options):
     chance = random.Random(options.seed)
     listener = Listener(options)
-    senders = Senders(options, {0, 69, 74, -signal.SIGKILL})
+    senders = Senders(options, {0, 69, 74, *(-number for number in options.signals)})
     senders.start()
     killed = collections.Counter()
     while sum(killed.values()) < options.kills and not senders.wrong:
         time.sleep(chance.uniform(0, options.between))
+        number = chance.choice(options.signals)
         if chance.random() < 0.5:
-            listener.kill()
+            status = listener.end(number)
+            if status != LISTENER_ENDS[number]:
+                senders.wrong.append(f"after {number.name} the listener ended with {status}")
+            listener.start()
             killed["listener"] += 1
-        elif senders.kill_one(chance.choice):
+        elif senders.kill_one(chance, number):
             killed["senders"] += 1
     senders.end()
     status = listener.end(signal.SIGTERM)
@@ -239,9 +243,13 @@ def kills(options):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     tools = parser.add_subparsers(required=True)
-    for name, run in (("cuts", cuts), ("kills", kills)):
+    for name, run, signals in (
+        ("cuts", cuts, []),
+        ("kills", kills, [signal.SIGKILL]),
+        ("signals", kills, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]),
+    ):
         tool = tools.add_parser(name)
-        tool.set_defaults(run=run)
+        tool.set_defaults(run=run, signals=signals)
         tool.add_argument("bin")
         tool.add_argument("sender")
         tool.add_argument("peer")
