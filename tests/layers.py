@@ -42,7 +42,7 @@ FOREIGN = [
 ]
 SYSTEM = re.compile(
     r"[a-z_]+"  # the standard library
-    r"|(dirent|fcntl|netdb|poll|pwd|signal|termios|unistd)\.h"
+    r"|(dirent|fcntl|malloc|netdb|poll|pwd|signal|termios|unistd)\.h"
     r"|(arpa|linux|netinet|sys)/\w+\.h|net/if\.h"
 )
 

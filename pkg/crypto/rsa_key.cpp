@@ -11,8 +11,6 @@ namespace p2pchat {
 
 namespace {
 
-constexpr std::string_view kExponent65537("\x01\x00\x01", 3);
-
 // The policy, on the numbers alone. Empty when the key may be used.
 std::string_view objection(std::string_view modulus, std::string_view exponent) {
   if (modulus.empty() || modulus.front() == '\0') return "leading zeros in its modulus";

@@ -20,6 +20,7 @@ inline constexpr std::size_t kMaxKeyTextBytes = 16384;
 inline constexpr unsigned kMinKeyBits = 2048;
 inline constexpr unsigned kMaxKeyBits = 4096;
 inline constexpr unsigned kDefaultKeyBits = 3072;
+inline constexpr std::string_view kExponent65537("\x01\x00\x01", 3);
 
 // How the reason begins when a key is one, but not one that the policy lets us use.
 inline constexpr std::string_view kRefusedKey = "refused key: ";

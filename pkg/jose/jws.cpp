@@ -43,8 +43,12 @@ Result<UnverifiedJws> UnverifiedJws::parse(std::string_view token) {
   return jws;
 }
 
+bool UnverifiedJws::may_be_of(const RsaPublicKey& key) const {
+  return signature_.size() == key.bytes() && signature_ < key.modulus();
+}
+
 bool UnverifiedJws::verify(const RsaPublicKey& key) const {
-  return signature_.size() == key.bytes() && verify_ps256(key.evp(), signing_input_, signature_);
+  return may_be_of(key) && verify_ps256(key.evp(), signing_input_, signature_);
 }
 
 }  // namespace p2pchat

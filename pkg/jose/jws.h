@@ -2,6 +2,7 @@
 // header of exactly alg, kid and typ. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,9 @@ class UnverifiedJws {
   const std::string& payload() const { return payload_; }
 
   bool verify(const RsaPublicKey& key) const;
+  // As long as the modulus and below it: without that, verify() has nothing to compute.
+  bool may_be_of(const RsaPublicKey& key) const;
+  std::size_t signature_bytes() const { return signature_.size(); }
 
  private:
   std::string kid_;

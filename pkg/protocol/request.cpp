@@ -1,6 +1,8 @@
 #include "protocol/request.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "base/text.h"
 #include "crypto/evp.h"
@@ -30,15 +32,49 @@ std::optional<RequestType> read_type(std::string_view typ) {
 }
 
 // The key that a request's signature is checked with. Of an unknown sender only a registration can
-// be verified, with the key it brings; for everything else any key of ours does as well, so that
-// strangers cost the same time as friends.
-RsaPublicKey verification_key(const UnverifiedJws& jws, RequestType type,
-                              const std::optional<KeyStatement>& brought, const Receiver& receiver,
-                              const IdentityLookup& known_identity) {
-  if (auto known = known_identity(jws.kid())) return *std::move(known);
+// be verified, with the key it brings.
+std::optional<RsaPublicKey> verification_key(const UnverifiedJws& jws, RequestType type,
+                                             const std::optional<KeyStatement>& brought,
+                                             const IdentityLookup& known_identity) {
+  if (auto known = known_identity(jws.kid())) return known;
   const bool introduces_itself =
       type == RequestType::registration && brought && brought->identity_id == jws.kid();
-  return introduces_itself ? brought->identity : receiver.identity;
+  if (introduces_itself) return brought->identity;
+  return std::nullopt;
+}
+
+// A key of nobody's, for signatures of that many bytes. Its modulus is all ones, so that it has
+// something to compute for every one of them; nothing when the key policy allows no such key.
+std::optional<RsaPublicKey> decoy_key(std::size_t bytes) {
+  static std::mutex mutex;
+  static std::map<std::size_t, std::optional<RsaPublicKey>> made;
+  if (bytes > kMaxKeyBits / 8) return std::nullopt;
+  const std::lock_guard lock(mutex);
+  const auto [decoy, is_new] = made.try_emplace(bytes);
+  if (is_new) {
+    Result<RsaPublicKey> key =
+        RsaPublicKey::from_components(std::string(bytes, '\xFF'), kExponent65537);
+    if (key) decoy->second = *std::move(key);
+  }
+  return decoy->second;
+}
+
+// What a request costs follows from its bytes alone: whether we know its sender, and the size of
+// that key, must not be told by the time of the answer.
+bool verifies(const UnverifiedJws& jws, const std::optional<RsaPublicKey>& key) {
+  if (key && jws.may_be_of(*key)) return jws.verify(*key);
+  if (const auto decoy = decoy_key(jws.signature_bytes())) static_cast<void>(jws.verify(*decoy));
+  return false;
+}
+
+// The same for one that does not open, in which there is neither a sender nor a signature. Whoever
+// cannot make the tag learns nothing from the little that is left.
+void spend_a_verification(const Receiver& receiver, std::string_view message,
+                          const IdentityLookup& known_identity) {
+  static_cast<void>(known_identity(receiver.identity_id));
+  std::string signature(receiver.identity.bytes(), 'x');
+  signature.front() = '\0';  // below any modulus
+  static_cast<void>(verify_ps256(receiver.identity.evp(), message, signature));
 }
 
 // The claims that both types have; false when one is missing or breaks its grammar.
@@ -139,7 +175,10 @@ Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryp
   }
   if (admit && !admit()) return Refusal{"not admitted"};
   const auto signed_token = jwe->open(encryption_key);
-  if (!signed_token) return Refusal{"it does not open"};
+  if (!signed_token) {
+    spend_a_verification(receiver, frame, known_identity);
+    return Refusal{"it does not open"};
+  }
 
   const Result<UnverifiedJws> jws = UnverifiedJws::parse(*signed_token);
   if (!jws) return jws.refusal();
@@ -153,7 +192,7 @@ Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryp
         token ? read_key_statement(*token) : Result<KeyStatement>(Refusal{"no key statement"});
     if (statement && !statement->expired(receiver.now)) brought = *std::move(statement);
   }
-  if (!jws->verify(verification_key(*jws, *type, brought, receiver, known_identity))) {
+  if (!verifies(*jws, verification_key(*jws, *type, brought, known_identity))) {
     return Refusal{"its signature does not verify"};
   }
 

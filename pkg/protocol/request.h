@@ -84,7 +84,7 @@ using Admit = std::function<bool()>;
 
 struct Receiver {
   std::string identity_id;  // our IK
-  RsaPublicKey identity;    // what the signatures of strangers are checked against, to no effect
+  RsaPublicKey identity;    // what costs a signature's time when there is none to be verified
   std::uint64_t now = 0;    // seconds; for the expiry of a key statement only
 };
 

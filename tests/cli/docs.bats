@@ -113,7 +113,7 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
     number=$((number + 1))
     case "$line" in
       '' | '#'*) ;;
-      'promise '* | 'delivery: '*)
+      'promise '* | 'delivery: '* | 'security: '*)
         [[ -z "$untested" ]] || fail "promises.txt:$number: no test of: $untested"
         untested="$line"
         [[ "$line" != 'promise '* ]] || promised+=("${line%%:*}")
@@ -145,6 +145,52 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
   sed -n 's/^delivery: //p' "$REPOSITORY/tests/promises.txt" >"$FOLDER/promised"
   # squeezed ends no line.
   diff <(cat "$FOLDER/page" && echo) "$FOLDER/promised" >&2 || fail "(< the page, > promises.txt)"
+}
+
+# Above the words of each limit stand its constants, `.\" FILE: CODE`: the code has to be there, and its
+# number, as it is or in larger units, in the words.
+@test "docs: every limit in SECURITY has the numbers of the code" {
+  local line file code number words="" numbers=() items=0
+  in_words() {
+    local unit form forms=("$1")
+    for unit in 60:minutes 1000:second 1024:KiB 1048576:MiB; do
+      (($1 % ${unit%:*})) || forms+=("$(($1 / ${unit%:*})) ${unit#*:}")
+    done
+    words="${words//,/}"
+    for form in "${forms[@]}"; do
+      [[ ! " ${words//[$'\n'.;]/ }" =~ [^0-9]"$form"s?" " ]] || return 0
+    done
+    fail "none of '${forms[*]}' in: $words"
+  }
+  while IFS= read -r line; do
+    case "$line" in
+      '.\" '*': '*)
+        file="${line#'.\" '}" file="${file%%: *}" code="${line#*: }"
+        grep -qF -- "$code" "$REPOSITORY/$file" || fail "not in $file: $code"
+        [[ "$code" =~ ([0-9]+(\'[0-9]+)*)[^0-9]*$ ]]
+        numbers+=("${BASH_REMATCH[1]//\'/}")
+        ;;
+      .It | .El)
+        ((items == 0 || ${#numbers[@]} > 0)) || fail "no constant: $words"
+        for number in "${numbers[@]}"; do in_words "$number"; done
+        numbers=() words=""
+        ((++items))
+        ;;
+      *) words+="$line"$'\n' ;;
+    esac
+  done < <(sed -n '/^\.Ss Limits$/,/^\.El$/p' "$REPOSITORY/man/p2pchat.1" | sed '1,/^\.Bl/d')
+  ((items > 15))
+}
+
+@test "docs: the sentences of promises.txt about security stand in SECURITY" {
+  needs_mandoc
+  mandoc -T ascii -O width=1000 "$REPOSITORY/man/p2pchat.1" | col -b |
+    sed -n '/^SECURITY$/,/^SEE ALSO$/p' | tr '\t' ' ' | squeezed >"$FOLDER/page"
+  sed -n 's/^security: //p' "$REPOSITORY/tests/promises.txt" >"$FOLDER/promised"
+  [[ -s "$FOLDER/promised" ]]
+  while IFS= read -r line; do
+    grep -qF -- "$line" "$FOLDER/page" || fail "not on the page: $line"
+  done <"$FOLDER/promised"
 }
 
 @test "docs: titles begin with what they are about, and none is there twice" {

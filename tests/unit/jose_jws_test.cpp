@@ -137,4 +137,20 @@ TEST_CASE("jws: a header with a member missing or twice is refused") {
   CHECK_FALSE(parses_with(signed_header("IK", "t").repeat(name)));
 }
 
+TEST_CASE("jws: a signature may be of a key when it is as long as the modulus and below it") {
+  const RsaPublicKey key = alice_identity().public_key();
+  const auto may_be = [&](const std::string& signature) {
+    const auto jws =
+        UnverifiedJws::parse(with_segment(signed_token(), 2, encode_base64url(signature)));
+    REQUIRE(jws);
+    CHECK(jws->signature_bytes() == signature.size());
+    return jws->may_be_of(key);
+  };
+  CHECK(may_be(std::string(key.bytes(), '\0')));
+  CHECK_FALSE(may_be(key.modulus()));
+  CHECK_FALSE(may_be(std::string(key.bytes(), '\xFF')));
+  CHECK_FALSE(may_be(std::string(key.bytes() - 1, '\0')));
+  CHECK_FALSE(may_be(std::string(key.bytes() + 1, '\0')));
+}
+
 }  // namespace p2pchat

@@ -371,6 +371,29 @@ TEST_CASE("request: what is no sealed request has no recipient") {
   CHECK_FALSE(recipient_key_id(encode_base64url(zipped) + "."));
 }
 
+// What a look-up costs would tell by the time of the answer whether the padding was right.
+TEST_CASE("request: one that does not open costs a look-up like any other") {
+  const Receiver bob{bob_id(), bob_identity().public_key(), kNow};
+  const auto lookups_for = [&](const std::string& frame) {
+    int count = 0;
+    const auto request = open_request(frame, bob_encryption(), bob, [&](const std::string&) {
+      ++count;
+      return std::optional<RsaPublicKey>();
+    });
+    CHECK_FALSE(request);
+    return count;
+  };
+  const std::string frame = Exchange().sealed.frame;
+  CHECK(lookups_for(frame) == 1);
+  std::string bad_tag = frame;
+  bad_tag[frame.size() - 5] = frame[frame.size() - 5] == 'A' ? 'B' : 'A';
+  CHECK(lookups_for(bad_tag) == 1);
+  std::string bad_padding = frame;
+  const std::size_t in_key = frame.find('.') + 9;
+  bad_padding[in_key] = frame[in_key] == 'A' ? 'B' : 'A';
+  CHECK(lookups_for(bad_padding) == 1);
+}
+
 TEST_CASE("request: every attempt has a key of its own and the same content") {
   const Exchange exchange;
   const SealedRequest again = seal(exchange.draft);
