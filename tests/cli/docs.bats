@@ -150,17 +150,17 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
 # Above the words of each limit stand its constants, `.\" FILE: CODE`: the code has to be there, and its
 # number, as it is or in larger units, in the words.
 @test "docs: every limit in SECURITY has the numbers of the code" {
-  local line file code number words="" numbers=() items=0
+  local line file code number said="" numbers=() items=0
   in_words() {
     local unit form forms=("$1")
     for unit in 60:minutes 1000:second 1024:KiB 1048576:MiB; do
       (($1 % ${unit%:*})) || forms+=("$(($1 / ${unit%:*})) ${unit#*:}")
     done
-    words="${words//,/}"
+    said="${said//,/}"
     for form in "${forms[@]}"; do
-      [[ ! " ${words//[$'\n'.;]/ }" =~ [^0-9]"$form"s?" " ]] || return 0
+      [[ ! " ${said//[$'\n'.;]/ }" =~ [^0-9]"$form"s?" " ]] || return 0
     done
-    fail "none of '${forms[*]}' in: $words"
+    fail "none of '${forms[*]}' in: $said"
   }
   while IFS= read -r line; do
     case "$line" in
@@ -171,12 +171,12 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
         numbers+=("${BASH_REMATCH[1]//\'/}")
         ;;
       .It | .El)
-        ((items == 0 || ${#numbers[@]} > 0)) || fail "no constant: $words"
+        ((items == 0 || ${#numbers[@]} > 0)) || fail "no constant: $said"
         for number in "${numbers[@]}"; do in_words "$number"; done
-        numbers=() words=""
+        numbers=() said=""
         ((++items))
         ;;
-      *) words+="$line"$'\n' ;;
+      *) said+="$line"$'\n' ;;
     esac
   done < <(sed -n '/^\.Ss Limits$/,/^\.El$/p' "$REPOSITORY/man/p2pchat.1" | sed '1,/^\.Bl/d')
   ((items > 15))
