@@ -200,7 +200,8 @@ bool model_is_harmless(std::uint32_t code_point) {
   const bool bidi =
       in(0x061C, 0x061C) || in(0x200E, 0x200F) || in(0x202A, 0x202E) || in(0x2066, 0x2069);
   const bool invisible = in(0x00AD, 0x00AD) || in(0x200B, 0x200B) || in(0x2060, 0x2064) ||
-                         in(0xFEFF, 0xFEFF) || in(0xE0001, 0xE007F);
+                         in(0xFEFF, 0xFEFF) || in(0x13430, 0x13438) || in(0x1BCA0, 0x1BCA3) ||
+                         in(0x1D173, 0x1D17A) || in(0xE0001, 0xE007F);
   return !control && !separator && !bidi && !invisible;
 }
 

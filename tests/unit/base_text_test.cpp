@@ -59,6 +59,8 @@ TEST_CASE("text: what could move a cursor or hide becomes visible") {
       {"\xE2\x80\x8B"sv, "\\u{200b}"sv},
       {"\xC2\xAD"sv, "\\u{00ad}"sv},
       {"\xEF\xBB\xBF"sv, "\\u{feff}"sv},
+      {"\U0001bca0"sv, "\\u{1bca0}"sv},
+      {"\U00013430"sv, "\\u{13430}"sv},
       {"\xF3\xA0\x81\x81"sv, "\\u{e0041}"sv},
       {"\xFF\xC3("sv, "\\xff\\xc3("sv},
       {"\xED\xA0\x80"sv, "\\xed\\xa0\\x80"sv},
