@@ -9,13 +9,6 @@
 
 namespace p2pchat {
 
-namespace {
-
-// Making two keys of 4096 bits takes seconds; another keygen waits for that.
-constexpr std::chrono::milliseconds kPatience{60'000};
-
-}  // namespace
-
 std::string fingerprint(const std::string& identity_id) {
   return std::string(kFingerprintPrefix) + identity_id;
 }
@@ -52,7 +45,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   forbid_core_dumps();
   make_private_folder(home.folder());
   if (home.has_identity() && present == Present::keep) return {load_identity(home), false};
-  const FileLock lock(home.lock_file(), LockByte::keys, kPatience);
+  const FileLock lock(home.lock_file(), LockByte::keys, kKeysPatience);
   if (!lock.held()) {
     throw Error(Status::system,
                 "the keys in " + in_quotes(home.folder()) + " are being made elsewhere");

@@ -14,7 +14,6 @@ namespace p2pchat {
 namespace {
 
 constexpr std::size_t kKeysKept = 2;
-constexpr std::chrono::milliseconds kPatience{60'000};
 constexpr std::string_view kStatementLine = "p2pchat-key-statement: ";
 
 // A key file: the statement on a line of its own, then PKCS#8. RFC 7468 lets text stand before the
@@ -146,7 +145,7 @@ void make_encryption_key(const Home& home, const Identity& identity, std::uint64
 std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& identity,
                                             std::uint64_t rotate_days, Renewal renewal) {
   const std::uint64_t now = unix_now();
-  const FileLock lock(home.lock_file(), LockByte::keys, kPatience);
+  const FileLock lock(home.lock_file(), LockByte::keys, kKeysPatience);
   if (!lock.held()) {
     throw Error(Status::system,
                 "the keys in " + in_quotes(home.folder()) + " are in use elsewhere");

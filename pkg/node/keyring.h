@@ -2,6 +2,7 @@
 // current and the one before it still able to open what was sealed to it (DESIGN 4.3).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -15,6 +16,9 @@
 #include "protocol/key_statement.h"
 
 namespace p2pchat {
+
+// Making two keys of 4096 bits takes seconds; who else wants to write keys waits for that.
+inline constexpr std::chrono::milliseconds kKeysPatience{60'000};
 
 struct EncryptionKey {
   RsaPrivateKey key;

@@ -29,7 +29,7 @@ void bind(SQLite::Statement& query, const MessageFilter& filter, std::int64_t af
   if (filter.since > 0) query.bind(":since", to_sql(filter.since));
 }
 
-StoredMessage read(SQLite::Statement& query) {
+StoredMessage read_stored(SQLite::Statement& query) {
   StoredMessage message;
   int index = 0;
   message.id = query.getColumn(index++).getInt64();
@@ -58,7 +58,7 @@ std::vector<StoredMessage> MessageReader::page(const MessageFilter& filter, std:
     std::vector<StoredMessage> messages;
     std::size_t bytes = 0;
     while (bytes < kPageBytes && query.executeStep()) {
-      messages.push_back(read(query));
+      messages.push_back(read_stored(query));
       bytes += messages.back().reply.size();
       if (messages.back().body) bytes += messages.back().body->size();
     }

@@ -10,7 +10,7 @@ namespace p2pchat {
 
 namespace {
 
-constexpr const char* kColumns =
+constexpr const char* kMessageColumns =
     "id, direction, iss, aud, jti, hash, body, time, exp, state, reply, rc, repeated";
 // What the purge remembers: the largest expiry of each span of time, under this and its number.
 constexpr const char* kPurgeMarks = "purged_exp";
@@ -52,7 +52,7 @@ void bind_key(SQLite::Statement& statement, const MessageKey& key) {
   statement.bind(4, key.jti);
 }
 
-MessageRow read(SQLite::Statement& statement) {
+MessageRow read_row(SQLite::Statement& statement) {
   MessageRow row;
   row.id = statement.getColumn(0).getInt64();
   row.key.direction = statement.getColumn(1).getString() == "in" ? Direction::in : Direction::out;
@@ -90,11 +90,11 @@ MessageState read_state(const std::string& text) {
 
 std::optional<MessageRow> Messages::get(std::int64_t id) {
   return database_.guarded([&]() -> std::optional<MessageRow> {
-    SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kColumns + " FROM messages WHERE id = ?");
+    SQLite::Statement query(database_.sqlite(), std::string("SELECT ") + kMessageColumns +
+                                                    " FROM messages WHERE id = ?");
     query.bind(1, id);
     if (!query.executeStep()) return std::nullopt;
-    return read(query);
+    return read_row(query);
   });
 }
 
@@ -112,19 +112,19 @@ std::vector<std::int64_t> Messages::unhandled() {
 std::optional<MessageRow> Messages::find(const MessageKey& key) {
   return database_.guarded([&]() -> std::optional<MessageRow> {
     SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kColumns +
+                            std::string("SELECT ") + kMessageColumns +
                                 " FROM messages WHERE direction = ? AND iss = ? AND aud = ? "
                                 "AND jti = ?");
     bind_key(query, key);
     if (!query.executeStep()) return std::nullopt;
-    return read(query);
+    return read_row(query);
   });
 }
 
 std::int64_t Messages::insert(const MessageRow& row) {
   return database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
-                            std::string("INSERT INTO messages (") + kColumns +
+                            std::string("INSERT INTO messages (") + kMessageColumns +
                                 ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     bind_key(query, row.key);
     bind_blob(query, 5, row.hash);
@@ -209,10 +209,10 @@ void Messages::forget_body(std::int64_t id) {
 std::optional<MessageRow> Messages::next_to_print() {
   return database_.guarded([&]() -> std::optional<MessageRow> {
     SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kColumns +
+                            std::string("SELECT ") + kMessageColumns +
                                 " FROM messages WHERE state = 'print' ORDER BY id LIMIT 1");
     if (!query.executeStep()) return std::nullopt;
-    return read(query);
+    return read_row(query);
   });
 }
 

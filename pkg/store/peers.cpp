@@ -11,7 +11,7 @@ namespace p2pchat {
 
 namespace {
 
-constexpr const char* kColumns =
+constexpr const char* kPeerColumns =
     "id, identity, name, status, trust, statement, typed_address, announced_address, via, told, "
     "hint, "
     "source, registered, first_seen, last_seen";
@@ -87,7 +87,7 @@ PeerRow Peers::read(SQLite::Statement& statement) {
 std::vector<PeerRow> Peers::select(const std::string& condition, const std::string& parameter) {
   return database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kColumns + " FROM peers " + condition);
+                            std::string("SELECT ") + kPeerColumns + " FROM peers " + condition);
     if (query.getBindParameterCount() > 0) query.bind(1, parameter);
     std::vector<PeerRow> rows;
     while (query.executeStep()) rows.push_back(read(query));
@@ -125,7 +125,7 @@ std::vector<PeerRow> Peers::all() {
 void Peers::insert(const PeerRow& row) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(),
-                            std::string("INSERT INTO peers (") + kColumns +
+                            std::string("INSERT INTO peers (") + kPeerColumns +
                                 ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     bind_row(query, row);
     query.exec();

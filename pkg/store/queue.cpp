@@ -13,7 +13,7 @@ constexpr const char* kSelect =
     "coalesce(length(messages.body), 0) "
     "FROM queue CROSS JOIN messages ON messages.id = queue.message ";
 
-QueuedMessage read(SQLite::Statement& query) {
+QueuedMessage read_queued(SQLite::Statement& query) {
   QueuedMessage row;
   row.entry.message = query.getColumn(0).getInt64();
   row.entry.peer = query.getColumn(1).getString();
@@ -32,7 +32,7 @@ QueuedMessage read(SQLite::Statement& query) {
 
 std::vector<QueuedMessage> read_all(SQLite::Statement& query) {
   std::vector<QueuedMessage> rows;
-  while (query.executeStep()) rows.push_back(read(query));
+  while (query.executeStep()) rows.push_back(read_queued(query));
   return rows;
 }
 
@@ -67,7 +67,7 @@ std::optional<QueuedMessage> QueueTable::find(std::int64_t message) {
     SQLite::Statement query(database_.sqlite(), std::string(kSelect) + "WHERE queue.message = ?");
     query.bind(1, message);
     if (!query.executeStep()) return std::nullopt;
-    return read(query);
+    return read_queued(query);
   });
 }
 
@@ -80,7 +80,7 @@ std::optional<QueuedMessage> QueueTable::first_waiting(const std::string& peer, 
     query.bind(1, peer);
     query.bind(2, to_sql(now));
     if (!query.executeStep()) return std::nullopt;
-    return read(query);
+    return read_queued(query);
   });
 }
 
