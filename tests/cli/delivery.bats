@@ -3,18 +3,12 @@
 # shellcheck source=support.bash
 source "$BATS_TEST_DIRNAME/support.bash"
 
-FAKETIME_LIBRARY="$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)"
-
 setup() {
   friends
-  [[ -e "$FAKETIME_LIBRARY" ]] || skip "libfaketime is missing"
+  needs_faketime
 }
 
-# at DAYS COMMAND...: with a clock so many days ahead (+) or behind (-).
-at() {
-  LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="${1}d" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}"
-}
-# listen_at DAYS: alice does, where bob knows her to.
+# listen_at TIME: alice does, where bob knows her to.
 listen_at() {
   if [[ -z "${ALICE_PORT:-}" ]]; then
     start_listen alice -k
@@ -22,9 +16,7 @@ listen_at() {
     stop_listen
     ALICE_PORT="$PORT"
   fi
-  WRAPPER=(env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="${1}d" FAKETIME_DONT_FAKE_MONOTONIC=1)
-  start_listen alice -k -p "$ALICE_PORT"
-  WRAPPER=()
+  start_listen_at "$1" alice -k -p "$ALICE_PORT"
 }
 # What alice has written since she listens.
 assert_written() {
@@ -48,8 +40,8 @@ a_second_later() {
 ids_kept() { sqlite3 "$FOLDER/alice/state.db" "SELECT count(*) FROM messages"; }
 
 @test "delivery: a sender whose clock is ahead is 75, told by how much, and heard once it is right" {
-  listen_at +0
-  expect 75 at +1 bob send --id one -m one alice
+  listen_at +0d
+  expect 75 at +1d bob send --id one -m one alice
   assert_skew 86400 "behind ours"
   expect 0 bob send --id one -m one alice
   assert_silent
@@ -58,10 +50,10 @@ ids_kept() { sqlite3 "$FOLDER/alice/state.db" "SELECT count(*) FROM messages"; }
 }
 
 @test "delivery: a sender whose clock is behind is 75, told by how much, and heard once it is right" {
-  listen_at +0
-  expect 75 at -8 bob send --id one -m one alice
+  listen_at +0d
+  expect 75 at -8d bob send --id one -m one alice
   assert_skew $((8 * 86400)) "ahead of ours"
-  expect 0 at -5 bob send --id two -m two alice # it has two days to live
+  expect 0 at -5d bob send --id two -m two alice # it has two days to live
   expect 0 bob send --id one -m one alice
   assert_written two one
 }
@@ -69,33 +61,33 @@ ids_kept() { sqlite3 "$FOLDER/alice/state.db" "SELECT count(*) FROM messages"; }
 # A repetition that expired later than the message was new to alice: it was delivered again.
 @test "delivery: a sender whose clock is behind delivers nothing again after its id was forgotten" {
   export P2PCHAT_LOG_KEEP=0
-  listen_at +0
-  expect 0 at -5 bob send --id one -m one alice
+  listen_at +0d
+  expect 0 at -5d bob send --id one -m one alice
   expect 0 bob send -m two alice
   assert_written one two
-  at +4 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +4d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(ids_kept)" 1
-  listen_at +4
-  expect 75 at -1 bob send --id one -m one alice
+  listen_at +4d
+  expect 75 at -1d bob send --id one -m one alice
   assert_written
 }
 
 @test "delivery: a listener whose clock is ahead says so, and takes everything once it is right" {
-  listen_at +30
+  listen_at +30d
   expect 75 bob send --id one -m one alice
   assert_skew $((30 * 86400)) "ahead of ours"
   assert_written
-  listen_at +0
+  listen_at +0d
   expect 0 bob send --id one -m one alice
   assert_written one
 }
 
 @test "delivery: a listener whose clock is behind says so, and takes everything once it is right" {
-  listen_at -1
+  listen_at -1d
   expect 75 bob send --id one -m one alice
   assert_skew 86400 "behind ours"
   assert_written
-  listen_at +0
+  listen_at +0d
   expect 0 bob send --id one -m one alice
   assert_written one
 }
@@ -103,15 +95,15 @@ ids_kept() { sqlite3 "$FOLDER/alice/state.db" "SELECT count(*) FROM messages"; }
 # As above: after this the retry was delivered a second time.
 @test "delivery: what was forgotten by a clock that ran ahead is not delivered twice, and all else is" {
   export P2PCHAT_LOG_KEEP=0
-  listen_at +0
+  listen_at +0d
   expect 0 bob send --id one -m one alice
   a_second_later
   expect 0 bob send --id two -m two alice
   assert_written one two
-  at +20 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +20d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(ids_kept)" 1 # the newest stays
   a_second_later
-  listen_at +0
+  listen_at +0d
   expect 75 bob send --id one -m one alice
   assert_skew 0 "behind ours"
   expect 0 bob send --id two -m two alice
@@ -122,13 +114,13 @@ ids_kept() { sqlite3 "$FOLDER/alice/state.db" "SELECT count(*) FROM messages"; }
 # The largest expiry that was ever forgotten refused everything until that time came.
 @test "delivery: two clocks that ran ahead together lock nobody out" {
   export P2PCHAT_LOG_KEEP=0
-  listen_at +400
-  expect 0 at +400 bob send -m one alice
-  expect 0 at +400 bob send -m two alice
+  listen_at +400d
+  expect 0 at +400d bob send -m one alice
+  expect 0 at +400d bob send -m two alice
   assert_written one two
-  at +420 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +420d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(ids_kept)" 1
-  listen_at +0
+  listen_at +0d
   expect 0 bob send -m three alice
   assert_silent
   befriend bob alice

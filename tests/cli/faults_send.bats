@@ -53,5 +53,6 @@ sender_at_each_point() {
 @test "faults: every file that has points is in the program of these tests" {
   mapfile -t files < <(cd "$REPOSITORY" && grep -rl '"base/fault.h"' pkg)
   ((${#files[@]} >= 6))
-  for file in "${files[@]}"; do has_line "$REPOSITORY/tests/CMakeLists.txt" "/$file$"; done
+  assert_equal "$(sed -n '/^set(with_fault_points$/,/^)$/s/^  //p' "$REPOSITORY/CMakeLists.txt")" \
+    "$(printf '%s\n' "${files[@]}" | sort)"
 }

@@ -4,20 +4,8 @@
 # shellcheck source=support.bash
 source "$BATS_TEST_DIRNAME/support.bash"
 
-FAKETIME_LIBRARY="$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)"
-
 setup() { friends; }
 
-needs_faketime() { [[ -e "$FAKETIME_LIBRARY" ]] || skip "libfaketime is missing"; }
-# at DAYS COMMAND...: with a clock so many days ahead.
-at() {
-  LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="+${1}d" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}"
-}
-at_start_listen() {
-  WRAPPER=(env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="+${1}d" FAKETIME_DONT_FAKE_MONOTONIC=1)
-  start_listen "${@:2}"
-  WRAPPER=()
-}
 keys_of() { (cd "$FOLDER/$1" && printf '%s\n' encryption-*); }
 newest() { keys_of "$1" | tail -n 1; }
 says() {
@@ -66,11 +54,11 @@ says() {
 
 @test "rotation: by the clock, at half the life of a key" {
   needs_faketime
-  at 6 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +6d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(keys_of alice | wc -l)" 1
-  at 7 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +7d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(keys_of alice | wc -l)" 2
-  at 7 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +7d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(keys_of alice | wc -l)" 2
 }
 
@@ -79,7 +67,7 @@ says() {
   printf '[rotate]\ndays = 1\n' >"$FOLDER/alice/config"
   alice keygen --rotate
   rm "$FOLDER/alice/$(keys_of alice | head -n 1)"
-  at 1 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +1d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(keys_of alice | wc -l)" 2
 }
 
@@ -88,7 +76,7 @@ says() {
   for command in "peers" "peers --names" "log" "log --forget nobody" "send -m x nobody"; do
     cp -a "$FOLDER/alice" "$FOLDER/copy"
     # shellcheck disable=SC2086  # words
-    at 15 "$BIN" --home "$FOLDER/copy" $command >/dev/null 2>&1 || true
+    at +15d "$BIN" --home "$FOLDER/copy" $command >/dev/null 2>&1 || true
     [[ ! -e "$FOLDER/copy/$(newest alice)" ]] || fail "$command leaves it"
     rm -r "$FOLDER/copy"
   done
@@ -99,8 +87,8 @@ says() {
   start_listen alice -k
   befriend bob alice
   stop_listen
-  at_start_listen 20 alice -k -p "$PORT"
-  expect 0 at 20 bob send -m late alice
+  start_listen_at +20d alice -k -p "$PORT"
+  expect 0 at +20d bob send -m late alice
   assert_silent
   stop_listen
   assert_stream "$FOLDER/alice.out" late
@@ -119,9 +107,9 @@ says() {
     /usr/bin/python3 "$REPOSITORY/tests/peer/open_recorded.py" "$FOLDER/alice" "${recorded[@]}"
   }
   assert_equal "$(opens)" "2 of 3 open"
-  at 7 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +7d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(opens)" "2 of 3 open"
-  at 14 alice listen -p 0 -W 100ms 2>/dev/null || true
+  at +14d alice listen -p 0 -W 100ms 2>/dev/null || true
   assert_equal "$(keys_of alice | wc -l)" 2
   assert_equal "$(opens)" "0 of 3 open"
 }
@@ -164,11 +152,11 @@ says() {
 @test "rotation: the number of a key stays known when the key is gone" {
   needs_faketime
   local largest
-  at 300 alice keygen --rotate # the clock ran ahead, once
+  at +300d alice keygen --rotate # the clock ran ahead, once
   for _ in 1 2; do alice keygen --rotate; done
   largest="$(newest alice)"
-  at 20 alice peers
+  at +20d alice peers
   assert_equal "$(keys_of alice)" 'encryption-*'
-  at 20 alice keygen --rotate
+  at +20d alice keygen --rotate
   [[ "$(newest alice)" > "$largest" ]]
 }

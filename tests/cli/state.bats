@@ -413,15 +413,13 @@ needs_strace() { command -v strace >/dev/null || skip "strace is missing"; }
 
 @test "state: a kill while an expired key is destroyed leaves a node that works" {
   needs_strace
-  library="$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)"
-  [[ -e "$library" ]] || skip "libfaketime is missing"
+  needs_faketime
   cp -a "$FOLDER/alice" "$FOLDER/before"
   for call in rename fsync unlink; do
     for n in 1 2 3; do
       rm -r "$FOLDER/alice"
       cp -a "$FOLDER/before" "$FOLDER/alice"
-      LD_PRELOAD="$library" FAKETIME=+20d FAKETIME_DONT_FAKE_MONOTONIC=1 \
-        killed_at "$call" "$n" listen -p 0 -W 100ms
+      at +20d killed_at "$call" "$n" listen -p 0 -W 100ms
       expect 124 alice listen -p 0 -W 100ms
     done
   done

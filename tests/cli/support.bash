@@ -116,6 +116,19 @@ assert_refusal() {
   assert_contains "${lines[0]}" "${2:-}"
 }
 
+# ---- a clock that is wrong
+
+FAKETIME_LIBRARY="$(printf '%s\n' /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)"
+needs_faketime() { [[ -e "$FAKETIME_LIBRARY" ]] || skip "libfaketime is missing"; }
+# at TIME COMMAND...: with a clock so far ahead (+20d) or behind (-2m).
+at() { LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}"; }
+# start_listen_at TIME HOME [OPTION]...
+start_listen_at() {
+  WRAPPER=(env LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1)
+  start_listen "${@:2}"
+  WRAPPER=()
+}
+
 # ---- what takes time
 
 # wait_until COMMAND...: tries until it succeeds.
