@@ -13,6 +13,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -51,17 +52,18 @@ void free_wiped(void* memory, const char* /*file*/, int /*line*/) {
 void* allocate(std::size_t size, const char* /*file*/, int /*line*/) {
   return std::malloc(size);
 }
+// Never in place: realloc() would leave a copy when it moves what grows.
 void* reallocate(void* memory, std::size_t size, const char* file, int line) {
-  const std::size_t present = memory == nullptr ? 0 : malloc_usable_size(memory);
-  if (size != 0 && size <= present) return memory;
-  void* larger = size == 0 ? nullptr : std::malloc(size);
-  if (larger == nullptr && size != 0) return nullptr;
-  if (larger != nullptr && present != 0) std::memcpy(larger, memory, present);
+  void* moved = size == 0 ? nullptr : std::malloc(size);
+  if (moved == nullptr && size != 0) return nullptr;
+  if (moved != nullptr && memory != nullptr) {
+    std::memcpy(moved, memory, std::min(size, malloc_usable_size(memory)));
+  }
   free_wiped(memory, file, line);
-  return larger;
+  return moved;
 }
 // Before main(), since OpenSSL takes them only as long as it has allocated nothing.
-[[maybe_unused]] const int kWiping = CRYPTO_set_mem_functions(allocate, reallocate, free_wiped);
+const bool kFreesWiped = CRYPTO_set_mem_functions(allocate, reallocate, free_wiped) == 1;
 
 // A failure that no input explains: no memory, or a broken installation of OpenSSL.
 void require(bool succeeded, const char* what) {
@@ -129,6 +131,10 @@ std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
   require(RAND_bytes(octets(bytes), int_size(bytes)) == 1, "random bytes");
   return bytes;
+}
+
+bool frees_wiped() {
+  return kFreesWiped;
 }
 
 void wipe(std::string& bytes) {

@@ -30,6 +30,8 @@ std::string random_bytes(std::size_t count);
 void wipe(std::string& bytes);
 // The same, for all the memory that an emptied string still has.
 void wipe_unused(std::string& bytes);
+// OpenSSL wipes all that it frees. It does not when something has used it before main().
+bool frees_wiped();
 
 // In time that depends on the lengths alone.
 bool equal_in_constant_time(std::string_view a, std::string_view b);

@@ -19,7 +19,7 @@ bool Admission::charge(const std::string& network, Clock::time_point now) {
   if (!has_token(bucket, now)) return false;
   if (bucket == full_at_.end()) {
     make_room(now);
-    bucket = full_at_.emplace(network, now).first;
+    bucket = remember(network, now);
   }
   set(bucket, std::max(bucket->second, now) + limits_.interval);
   return true;
@@ -36,9 +36,23 @@ std::size_t Admission::remembered() const {
   return full_at_.size();
 }
 
+// Without memory nothing is changed.
+Admission::Networks::iterator Admission::remember(const std::string& network,
+                                                  Clock::time_point full_at) {
+  const auto bucket = full_at_.emplace(network, full_at).first;
+  try {
+    by_time_.insert({full_at, &bucket->first});
+  } catch (...) {
+    full_at_.erase(bucket);
+    throw;
+  }
+  return bucket;
+}
+
 void Admission::set(Networks::iterator bucket, Clock::time_point full_at) {
-  by_time_.insert({full_at, &bucket->first});
-  by_time_.erase({bucket->second, &bucket->first});
+  auto node = by_time_.extract({bucket->second, &bucket->first});
+  node.value().first = full_at;
+  by_time_.insert(std::move(node));
   bucket->second = full_at;
 }
 

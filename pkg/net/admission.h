@@ -40,6 +40,7 @@ class Admission {
   using Networks = std::map<std::string, Clock::time_point>;
 
   bool has_token(Networks::const_iterator bucket, Clock::time_point now) const;
+  Networks::iterator remember(const std::string& network, Clock::time_point full_at);
   void set(Networks::iterator bucket, Clock::time_point full_at);
   void forget(Networks::iterator bucket);
   void make_room(Clock::time_point now);

@@ -6,15 +6,13 @@ namespace p2pchat {
 void Ledger::change(const std::string& network, std::uint64_t connection, std::size_t before,
                     std::size_t after) {
   if (before == after) return;
+  Connections added;
+  if (before == 0) added.insert({before, connection});
   const auto found = find_or_add(network);
   auto& [name, known] = *found;
-  if (before == 0) {
-    known.connections.insert({after, connection});
-  } else {
-    auto node = known.connections.extract({before, connection});
-    node.value().first = after;
-    if (after > 0) known.connections.insert(std::move(node));
-  }
+  auto node = (before == 0 ? added : known.connections).extract({before, connection});
+  node.value().first = after;
+  if (after > 0) known.connections.insert(std::move(node));
   auto rank = by_bytes_.extract({known.bytes, &name});
   known.bytes = known.bytes - before + after;
   total_ = total_ - before + after;

@@ -23,9 +23,10 @@ class Ledger {
   std::uint64_t largest() const;
 
  private:
+  using Connections = std::set<std::pair<std::size_t, std::uint64_t>>;  // bytes, connection
   struct Network {
     std::size_t bytes = 0;
-    std::set<std::pair<std::size_t, std::uint64_t>> connections;  // bytes, connection
+    Connections connections;
   };
   using Networks = std::map<std::string, Network>;
 

@@ -7,6 +7,7 @@
 #include <Poco/Net/StreamSocketImpl.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ using Poco::Net::SocketAddress;
 using State = Connection::State;
 
 constexpr int kBacklog = 4096;
-constexpr int kAcceptsPerTurn = 64;
+constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kLongestWait{60'000};
 constexpr std::chrono::milliseconds kMemoryPause{20};
@@ -120,6 +121,9 @@ Loop::Loop(const LoopLimits& limits)
   if (!wake_) throw Error(Status::system, "cannot make an eventfd: " + errno_text(errno));
   limits_.answering =
       std::max<std::size_t>(1, std::min(limits_.answering, limits_.connections / 2));
+  // A reply needs no memory to get here: one that is lost would leave its connection open for ever.
+  outbox_.reserve(limits_.answering);
+  replies_.reserve(limits_.answering);
   watch(wake_.get(), [this] {
     std::uint64_t count = 0;
     while (read(wake_.get(), &count, sizeof count) > 0) {
@@ -151,16 +155,9 @@ void Loop::every(std::chrono::milliseconds time, std::function<void()> handler) 
 }
 
 void Loop::reply(std::uint64_t connection, std::optional<std::string> frame) {
-  Outgoing outgoing{connection, std::move(frame)};
-  while (true) {
-    try {
-      const std::lock_guard lock(mutex_);
-      outbox_.push_back(std::move(outgoing));
-      break;
-    } catch (const std::bad_alloc&) {
-      // Nothing was moved. A reply that is lost would leave its connection open for ever.
-      std::this_thread::sleep_for(kMemoryPause);
-    }
+  {
+    const std::lock_guard lock(mutex_);
+    outbox_.push_back({connection, std::move(frame)});
   }
   wake();
 }
@@ -191,9 +188,16 @@ void Loop::run() {
 }
 
 void Loop::take_turn() {
-  const Poco::Timespan wait(
-      std::chrono::duration_cast<std::chrono::microseconds>(time_to_next_deadline()).count());
-  for (const auto& [socket, mode] : polled_.poll(wait)) serve(socket, mode);
+  try {
+    const Poco::Timespan wait(
+        std::chrono::duration_cast<std::chrono::microseconds>(time_to_next_deadline()).count());
+    for (const auto& [socket, mode] : polled_.poll(wait)) serve(socket, mode);
+  } catch (const std::exception&) {
+    // No memory. What has not been done is still there in the next turn; what follows needs none,
+    // and may free some.
+    std::this_thread::sleep_for(kMemoryPause);
+    serve_watched();
+  }
   take_outbox();
   run_timers();
   expire_connections();
@@ -233,6 +237,13 @@ void Loop::run_timers() {
   }
 }
 
+void Loop::serve_watched() {
+  for (const auto& [socket, handler] : watched_) {
+    pollfd polled{socket.impl()->sockfd(), POLLIN, 0};
+    if (poll(&polled, 1, 0) > 0) handler();
+  }
+}
+
 void Loop::expire_connections() {
   const Clock::time_point now = Clock::now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
@@ -261,8 +272,9 @@ void Loop::serve(const Poco::Net::Socket& socket, int mode) {
       connection.readable(keep_large_);
     }
     settle(slot);
-    limit_answering();
   });
+  limit_unfinished_bytes();
+  limit_answering();
 }
 
 template <typename Work>
@@ -340,14 +352,14 @@ void Loop::make_room() {
 }
 
 void Loop::take_outbox() {
-  std::vector<Outgoing> outgoing;
   bool stop = false;
+  replies_.clear();
   {
     const std::lock_guard lock(mutex_);
-    outgoing.swap(outbox_);
+    replies_.swap(outbox_);
     stop = stop_requested_;
   }
-  for (const Outgoing& reply : outgoing) {
+  for (const Outgoing& reply : replies_) {
     const auto slot = slots_.find(reply.connection);
     if (slot == slots_.end()) continue;
     if (!reply.frame) {

@@ -115,6 +115,7 @@ class Loop {
   void pause_accepting();
   void make_room();
   void serve(const Poco::Net::Socket& socket, int mode);
+  void serve_watched();
   void wake();
   void take_outbox();
   void begin_stop();
@@ -159,6 +160,7 @@ class Loop {
   std::mutex mutex_;  // guards the next two
   std::vector<Outgoing> outbox_;
   bool stop_requested_ = false;
+  std::vector<Outgoing> replies_;  // those taken out of it
 
   bool stopping_ = false;
   Clock::time_point stop_by_;

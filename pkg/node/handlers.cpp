@@ -109,7 +109,7 @@ std::optional<Handled> Handlers::handle(ToHandle to_handle, int stop) {
   std::optional<Received> message;
   try {
     message = persistently([&] { return begin(to_handle.row); }, for_ever);
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     return std::nullopt;
   }
   if (!message) return std::nullopt;
@@ -131,9 +131,11 @@ std::optional<Received> Handlers::begin(std::int64_t row) {
   WriteTransaction transaction(database_);
   const auto known = messages_.get(row);
   if (!known || known->state != MessageState::exec) return std::nullopt;
+  // Before anything is changed, since there may be no memory for it.
+  Received message = received(peers_, *known);
   messages_.set_state(row, MessageState::handling);
   transaction.commit();
-  return received(peers_, *known);
+  return message;
 }
 
 void Handlers::record(std::int64_t row, const Handled& handled) {

@@ -147,7 +147,9 @@ Verdict Inbox::take_again(Database& database, const Request& request,
   Messages(database).extend(known.id, request.exp);
   const bool unhandled = known.state == MessageState::exec || known.state == MessageState::handling;
   if (unhandled) return take_unhandled(database, known);
-  return {AckStatus::dup, known.reply, known.rc};
+  Verdict verdict{AckStatus::dup, {}, known.rc};
+  verdict.reply_of = known.id;
+  return verdict;
 }
 
 Verdict Inbox::take_unhandled(Database& database, const MessageRow& known) const {

@@ -45,7 +45,7 @@ struct Newcomer {
 struct Verdict {
   // Nothing: answered with the key statement, as if it had not verified.
   std::optional<AckStatus> status;
-  std::string reply;  // for ok and dup
+  std::string reply;  // for ok and dup, but for a stored one
   unsigned rc = 0;    // likewise
   std::optional<Newcomer> newcomer = {};
   // Once this is committed: the reply and rc are what the handler gives.
@@ -57,6 +57,9 @@ struct Verdict {
   bool counts = false;
   // It stored a new message of a trusted peer, or changed the record of one: it is no burden.
   bool welcome = false;
+  // The message whose stored reply it is, of up to 1 MiB: read when it is sealed, since a stranger
+  // can have any number of them wait by repeating what was recorded.
+  std::optional<std::int64_t> reply_of = {};
 };
 
 class Inbox {

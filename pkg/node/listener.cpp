@@ -179,6 +179,7 @@ class Listener {
 
   void submit_second(const std::shared_ptr<const Incoming>& incoming) {
     workers_.submit_second(
+        incoming->frame.size(),
         [this, incoming] {
           answer_or_close(incoming->connection, [&] { open(incoming, Queue::second); });
         },
@@ -251,6 +252,8 @@ class Listener {
       return handlers_->handle(std::move(to_handle));
     } catch (const Error& error) {
       note_trouble(error);
+    } catch (const std::bad_alloc&) {
+      note_lack_of_memory();
     }
     end_if_all_handled();
     return std::nullopt;
@@ -323,6 +326,12 @@ class Listener {
 
   // Any thread. A damaged state ends the listener, everything else may pass.
   void note_trouble(const Error& error) {
+    try {
+      tell_trouble(error);
+    } catch (const std::bad_alloc&) {  // the next one will be told
+    }
+  }
+  void tell_trouble(const Error& error) {
     constexpr std::chrono::minutes kBetween{1};
     const std::lock_guard lock(mutex_);
     if (const auto* damage = dynamic_cast<const DamagedState*>(&error)) {
@@ -331,8 +340,8 @@ class Listener {
     }
     const auto now = Deadline::Clock::now();
     if (told_trouble_ && now - *told_trouble_ < kBetween) return;
-    told_trouble_ = now;
     events_.trouble(error);
+    told_trouble_ = now;
   }
 
   const ListenOptions& options_;

@@ -116,11 +116,17 @@ void Printer::run() {
 }
 
 Printer::Turn Printer::take_turn() {
+  std::optional<MessageRow> row;
+  std::string text;
   try {
-    return print_next() ? Turn::printed : Turn::nothing_waits;
-  } catch (const std::bad_alloc&) {  // before a byte was written
+    row = messages_.next_to_print();
+    if (!row) return Turn::nothing_waits;
+    text = format_(received(peers_, *row));
+  } catch (const std::bad_alloc&) {
     return Turn::no_memory;
   }
+  print(*row, text);
+  return Turn::printed;
 }
 
 // Looks once a second whether whoever reads has gone, and does not wait for a message to find out.
@@ -137,16 +143,12 @@ void Printer::wait_for_news() {
   [[maybe_unused]] const ssize_t taken = read(wake_.get(), &count, sizeof count);
 }
 
-// False when nothing waits.
-bool Printer::print_next() {
-  const auto row = messages_.next_to_print();
-  if (!row) return false;
-  const std::string text = format_(received(peers_, *row));
+void Printer::print(const MessageRow& row, const std::string& text) {
   std::size_t written = 0;
   const int error = write_patiently(text, written);
   if (error == EINTR) {  // given up: not marked, so the next listen writes it
-    if (written == 0) return true;
-    throw Error(Status::system, "message " + in_quotes(row->key.jti) +
+    if (written == 0) return;
+    throw Error(Status::system, "message " + in_quotes(row.key.jti) +
                                     " was written in part, since nobody reads: the next listen "
                                     "writes it again");
   }
@@ -154,10 +156,10 @@ bool Printer::print_next() {
     throw Error(Status::system, "cannot write to standard output: " + errno_text(error),
                 "the message is kept and written by the next listen");
   }
-  while (!mark_written(*row)) {
+  while (!mark_written(row)) {
     // A full disk: write nothing more until this one is known to be written.
     if (hopeless()) {
-      throw Error(Status::system, "message " + in_quotes(row->key.jti) +
+      throw Error(Status::system, "message " + in_quotes(row.key.jti) +
                                       " was written, which could not be recorded: the next listen "
                                       "writes it again");
     }
@@ -165,7 +167,6 @@ bool Printer::print_next() {
   }
   const std::lock_guard lock(mutex_);
   ++written_;
-  return true;
 }
 
 // Writes pieces that a pipe which is ready takes at once, so that a reader who has stopped reading

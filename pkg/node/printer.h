@@ -52,7 +52,7 @@ class Printer {
   void wait_for_news();
   enum class Turn { printed, nothing_waits, no_memory };
   Turn take_turn();
-  bool print_next();
+  void print(const MessageRow& row, const std::string& text);
   int write_patiently(std::string_view bytes, std::size_t& written);
   bool mark_written(const MessageRow& row);
   bool is_finishing();

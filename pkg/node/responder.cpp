@@ -9,7 +9,6 @@ namespace p2pchat {
 namespace {
 
 constexpr std::string_view kIdentifyRequest = "identify";
-constexpr std::size_t kMostCachedIdentities = 4096;
 
 }  // namespace
 
@@ -19,7 +18,8 @@ Responder::Responder(const Identity& identity, LiveKeyring& keyring, Database re
       identity_pem_(identity.key.public_key().pem()),
       inbox_(std::move(inbox)),
       database_(std::move(readers)),
-      peers_(database_) {}
+      peers_(database_),
+      messages_(database_) {}
 
 bool Responder::is_for_us(std::string_view frame_prefix) {
   const auto key_id = recipient_key_id(frame_prefix);
@@ -39,17 +39,17 @@ const EncryptionKey* Responder::find_key(const std::string& encryption_id,
 
 std::optional<RsaPublicKey> Responder::known_identity(const std::string& identity_id) {
   if (!is_thumbprint(identity_id)) return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  const auto row = peers_.by_identity(identity_id);
-  if (!row) return std::nullopt;
-  if (const auto cached = identities_.find(identity_id); cached != identities_.end()) {
-    return cached->second;
+  std::string statement;
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto row = peers_.by_identity(identity_id)) statement = std::move(row->statement);
   }
-  Result<KeyStatement> statement = read_key_statement(row->statement);
-  if (!statement || statement->identity_id != identity_id) return std::nullopt;
-  if (identities_.size() >= kMostCachedIdentities) identities_.clear();
-  identities_.emplace(identity_id, statement->identity);
-  return std::move(statement->identity);
+  // Where there is nothing to read our own is read, so that strangers take the time of friends.
+  const bool is_known = !statement.empty();
+  if (!is_known) statement = keyring_.now()->current().statement.token;
+  auto key = statement_identity(statement);
+  const bool is_theirs = key && thumbprint(*key) == identity_id;
+  return is_known && is_theirs ? std::move(key) : std::nullopt;
 }
 
 Responder::Opened Responder::open(std::string_view frame, const Admit& admit) {
@@ -79,13 +79,19 @@ Verdict Responder::decide(Database& database, const Request& request, const Orig
   return inbox_.take(database, request, origin, unix_now());
 }
 
-std::string Responder::seal(const Opened& opened, const Verdict& verdict) const {
+std::string Responder::stored_reply(std::int64_t message) {
+  const std::lock_guard lock(mutex_);
+  auto row = messages_.get(message);
+  return row ? std::move(row->reply) : std::string();
+}
+
+std::string Responder::seal(const Opened& opened, const Verdict& verdict) {
   const EncryptionKey& current = opened.keyring->current();
   if (!verdict.status) return current.statement.token;
   Ack ack;
   ack.status = *verdict.status;
   ack.iat = unix_now();
-  ack.body = verdict.reply;
+  ack.body = verdict.reply_of ? stored_reply(*verdict.reply_of) : verdict.reply;
   ack.rc = verdict.rc;
   if (opened.sealed_to != &current) ack.keys = current.statement.token;
   return seal_ack(ack, *opened.request);

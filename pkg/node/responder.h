@@ -2,7 +2,7 @@
 // inside the writer's transaction, seal the ack (any thread).
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +14,7 @@
 #include "node/keyring.h"
 #include "protocol/request.h"
 #include "store/database.h"
+#include "store/messages.h"
 #include "store/peers.h"
 
 namespace p2pchat {
@@ -37,9 +38,11 @@ class Responder {
 
   Opened open(std::string_view frame, const Admit& admit = {});
   Verdict decide(Database& database, const Request& request, const Origin& origin) const;
-  std::string seal(const Opened& opened, const Verdict& verdict) const;
+  // Once what was decided is committed.
+  std::string seal(const Opened& opened, const Verdict& verdict);
 
  private:
+  std::string stored_reply(std::int64_t message);
   std::optional<RsaPublicKey> known_identity(const std::string& identity_id);
   const EncryptionKey* find_key(const std::string& encryption_id,
                                 std::shared_ptr<const Keyring>& keyring);
@@ -51,7 +54,7 @@ class Responder {
   std::mutex mutex_;  // guards the next three
   Database database_;
   Peers peers_;
-  std::map<std::string, RsaPublicKey> identities_;  // by IK, which tells the key for ever
+  Messages messages_;
 };
 
 }  // namespace p2pchat

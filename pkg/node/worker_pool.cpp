@@ -23,6 +23,7 @@ void WorkerPool::end() {
     ending_ = true;
     jobs_.clear();
     second_.clear();
+    second_bytes_ = 0;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) {
@@ -48,19 +49,30 @@ void WorkerPool::submit_next(Job job) {
   changed_.notify_one();
 }
 
-void WorkerPool::submit_second(Job job, Job dropped) {
-  Job too_many;
+void WorkerPool::submit_second(std::size_t bytes, Job job, Job dropped) {
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return;
-    second_.push_back({std::move(job), std::move(dropped)});
-    if (second_.size() > kMostInSecondQueue) {
-      too_many = std::move(second_.front().dropped);
-      second_.pop_front();
-    }
+    second_.push_back({bytes, std::move(job), std::move(dropped)});
+    second_bytes_ += bytes;
   }
   changed_.notify_one();
-  if (too_many) too_many();
+  while (const Job oldest = take_dropped()) oldest();
+}
+
+// Nothing when the second queue is within its limits.
+WorkerPool::Job WorkerPool::take_dropped() {
+  const std::lock_guard lock(mutex_);
+  const bool within =
+      second_.size() <= kMostInSecondQueue && second_bytes_ <= kMostBytesInSecondQueue;
+  return within ? Job() : take_second().dropped;
+}
+
+WorkerPool::Second WorkerPool::take_second() {
+  Second oldest = std::move(second_.front());
+  second_.pop_front();
+  second_bytes_ -= oldest.bytes;
+  return oldest;
 }
 
 WorkerPool::Job WorkerPool::take_job() {
@@ -69,8 +81,7 @@ WorkerPool::Job WorkerPool::take_job() {
   const bool second = jobs_.empty() || (!second_.empty() && turns_ >= kTurnsOfFirst);
   turns_ = second ? 0 : turns_ + 1;
   if (second) {
-    job = std::move(second_.front().job);
-    second_.pop_front();
+    job = take_second().job;
   } else {
     job = std::move(jobs_.front());
     jobs_.pop_front();

@@ -8,6 +8,15 @@
 
 namespace p2pchat {
 
+namespace {
+
+std::optional<JsonObject> unverified_claims(std::string_view token) {
+  const auto segments = split_segments(token, 3);
+  return segments.empty() ? std::nullopt : read_header(segments[1]);
+}
+
+}  // namespace
+
 KeyStatement make_key_statement(const RsaPrivateKey& identity, const RsaPublicKey& encryption,
                                 std::uint64_t seq, std::uint64_t iat, std::uint64_t exp) {
   KeyStatement statement;
@@ -74,9 +83,17 @@ Result<KeyStatement> read_key_statement(std::string_view token) {
   return statement;
 }
 
+std::optional<RsaPublicKey> statement_identity(std::string_view token) {
+  std::optional<JsonObject> claims = unverified_claims(token);
+  std::optional<JsonObject> jwk = claims ? claims->take_object("jwk") : std::nullopt;
+  if (!jwk) return std::nullopt;
+  Result<RsaPublicKey> key = read_jwk(*std::move(jwk));
+  if (!key) return std::nullopt;
+  return *std::move(key);
+}
+
 std::optional<std::uint64_t> statement_expiry(std::string_view token) {
-  const auto segments = split_segments(token, 3);
-  std::optional<JsonObject> claims = segments.empty() ? std::nullopt : read_header(segments[1]);
+  std::optional<JsonObject> claims = unverified_claims(token);
   return claims ? claims->take_integer("exp") : std::nullopt;
 }
 

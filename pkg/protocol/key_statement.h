@@ -37,7 +37,9 @@ KeyStatement make_key_statement(const RsaPrivateKey& identity, const RsaPublicKe
 // (pin, seq), is for the caller.
 Result<KeyStatement> read_key_statement(std::string_view token);
 
-// exp of a statement of our own, without a look at anything else; nothing when it has none.
+// Of a statement that was read before and is stored here, without a look at anything else: its
+// identity key, which obeys the key policy, and its exp. Nothing when it has none.
+std::optional<RsaPublicKey> statement_identity(std::string_view token);
 std::optional<std::uint64_t> statement_expiry(std::string_view token);
 
 // How a statement of the pinned key relates to the stored one.

@@ -50,13 +50,12 @@ std::optional<RsaPublicKey> decoy_key(std::size_t bytes) {
   static std::map<std::size_t, std::optional<RsaPublicKey>> made;
   if (bytes > kMaxKeyBits / 8) return std::nullopt;
   const std::lock_guard lock(mutex);
-  const auto [decoy, is_new] = made.try_emplace(bytes);
-  if (is_new) {
-    Result<RsaPublicKey> key =
-        RsaPublicKey::from_components(std::string(bytes, '\xFF'), kExponent65537);
-    if (key) decoy->second = *std::move(key);
-  }
-  return decoy->second;
+  if (const auto decoy = made.find(bytes); decoy != made.end()) return decoy->second;
+  std::optional<RsaPublicKey> decoy;
+  Result<RsaPublicKey> key =
+      RsaPublicKey::from_components(std::string(bytes, '\xFF'), kExponent65537);
+  if (key) decoy = *std::move(key);
+  return made.emplace(bytes, std::move(decoy)).first->second;
 }
 
 // What a request costs follows from its bytes alone: whether we know its sender, and the size of

@@ -167,7 +167,7 @@ void WriteTransaction::commit() {
     database_.sqlite().exec("COMMIT");
   });
   open_ = false;
-  turn_.unlock();
+  if (turn_.owns_lock()) turn_.unlock();
 }
 
 }  // namespace p2pchat

@@ -58,6 +58,8 @@ FUZZ_TARGET(statement) {
   }
   HOLDS(statement->token == token);
   HOLDS(statement_expiry(token) == statement->exp);
+  const auto key = statement_identity(token);
+  HOLDS(key && thumbprint(*key) == statement->identity_id);
   HOLDS(statement->expired(statement->exp) && !statement->expired(statement->exp - 1));
   HOLDS(compare_seq(*statement, *statement) == SeqOrder::same);
   HOLDS(thumbprint(statement->encryption) == statement->encryption_id);
@@ -77,7 +79,10 @@ FUZZ_TARGET(card) {
   const Result<KeyStatement> statement = read_key_statement(text);
   HOLDS(static_cast<bool>(statement) == (std::find(good.begin(), good.end(), text) != good.end()));
   HOLDS(statement || !statement.why().empty());
-  if (statement) HOLDS(statement_expiry(text) == statement->exp);
+  if (!statement) return;
+  const auto key = statement_identity(text);
+  HOLDS(key && thumbprint(*key) == statement->identity_id);
+  HOLDS(statement_expiry(text) == statement->exp);
 }
 
 }  // namespace p2pchat

@@ -39,6 +39,10 @@ std::string flipped(std::string bytes, std::size_t position) {
 
 }  // namespace
 
+TEST_CASE("evp: what OpenSSL frees is wiped") {
+  CHECK(frees_wiped());
+}
+
 TEST_CASE("evp: SHA-256 gives the digests of FIPS 180") {
   CHECK(sha256("") == from_hex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
   CHECK(sha256("abc") ==

@@ -122,7 +122,8 @@ TEST_CASE_METHOD(Fixture, "inbox: a repetition is a dup with the reply of the fi
   take(message("1"));
   const Verdict verdict = take(message("1"), kHere, kNow + 5, "another reply");
   CHECK(verdict.status == AckStatus::dup);
-  CHECK(verdict.reply == "a reply");
+  CHECK(verdict.reply_of == stored("1")->id);
+  CHECK(stored("1")->reply == "a reply");
   CHECK(messages.count_to_print() == 1);
   CHECK(stored("1")->time == kNow);
 }
@@ -133,7 +134,7 @@ TEST_CASE_METHOD(Fixture, "inbox: a repetition gets the handler's status of the 
   messages.set_outcome(stored("1")->id, MessageState::printed, "handled", 3);
   const Verdict verdict = take(message("1"));
   CHECK(verdict.status == AckStatus::dup);
-  CHECK(verdict.reply == "handled");
+  CHECK(verdict.reply_of == stored("1")->id);
   CHECK(verdict.rc == 3);
   CHECK(stored("1")->state == MessageState::printed);  // and is not printed again
 }
@@ -668,7 +669,8 @@ TEST_CASE_METHOD(Fixture, "inbox: a message that was handled gets its reply agai
   messages.set_outcome(stored("1")->id, MessageState::handled, reply, 3);
   const Verdict verdict = take(message("1"), kHere, kNow, "another");
   CHECK(verdict.status == AckStatus::dup);
-  CHECK(verdict.reply == reply);
+  CHECK(verdict.reply_of == stored("1")->id);
+  CHECK(stored("1")->reply == reply);
   CHECK(verdict.rc == 3);
   CHECK_FALSE(verdict.to_handle);
   CHECK(take(message("1", "another body")).status == AckStatus::conflict);

@@ -117,11 +117,46 @@ TEST_CASE_METHOD(Fixture, "responder: the ack of a repetition holds the stored r
   const SealedRequest request = sealed();
   const auto opened = responder.open(request.frame);
   REQUIRE(opened.request);
-  const Result<Ack> ack = read(responder.seal(opened, {AckStatus::dup, "stored", 9, {}}), request);
+  decide(opened);
+  Messages messages(database);
+  const auto row = messages.find({Direction::in, id_of(Who::alice), id_of(Who::bob), jti});
+  REQUIRE(row);
+  messages.set_outcome(row->id, MessageState::handled, "stored", 9);
+  const Result<Ack> ack = read(responder.seal(opened, decide(opened)), request);
   REQUIRE(ack);
   CHECK(ack->status == AckStatus::dup);
   CHECK(ack->body == "stored");
   CHECK(ack->rc == 9);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "responder: admission is asked for once, and for a private-key operation") {
+  bool admits = true;
+  int asked = 0;
+  const auto open = [&](const std::string& frame) {
+    asked = 0;
+    return responder.open(frame, [&] {
+      ++asked;
+      return admits;
+    });
+  };
+  const std::string good = sealed().frame;
+  for (const std::string& free : {std::string("identify"), std::string("keys"), std::string("junk"),
+                                  sealed("x", current_statement(Who::alice)).frame, good + "."}) {
+    CHECK(open(free).admitted);
+    CHECK(asked == 0);
+  }
+  const std::string damaged = with_changed_character(good, good.find('.') + 5);
+  for (const std::string& costly : {good, damaged}) {
+    CHECK(open(costly).admitted);
+    CHECK(asked == 1);
+  }
+  admits = false;
+  const auto refused = open(good);
+  CHECK(asked == 1);
+  CHECK_FALSE(refused.admitted);
+  CHECK_FALSE(refused.request);
+  CHECK(refused.reply.empty());
 }
 
 TEST_CASE_METHOD(Fixture, "responder: without a verdict the answer is the key statement") {

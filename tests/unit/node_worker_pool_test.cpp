@@ -71,7 +71,9 @@ TEST_CASE("worker_pool: the second queue gets one turn in ten while the first ha
   std::promise<void> last;
   WorkerPool pool(1);
   pool.submit([&] { submitted.get_future().wait(); });
-  for (int i = 0; i < 3; ++i) pool.submit_second([&] { order += "2"; }, [] {});
+  for (int i = 0; i < 3; ++i)
+    pool.submit_second(
+        0, [&] { order += "2"; }, [] {});
   for (int i = 0; i < 20; ++i) pool.submit([&] { order += "1"; });
   pool.submit([&] {
     order += "1";
@@ -86,8 +88,11 @@ TEST_CASE("worker_pool: without work in the first queue the second gets every tu
   std::string order;
   std::promise<void> last;
   WorkerPool pool(1);
-  for (int i = 0; i < 5; ++i) pool.submit_second([&] { order += "2"; }, [] {});
-  pool.submit_second([&] { last.set_value(); }, [] {});
+  for (int i = 0; i < 5; ++i)
+    pool.submit_second(
+        0, [&] { order += "2"; }, [] {});
+  pool.submit_second(
+      0, [&] { last.set_value(); }, [] {});
   REQUIRE(comes(last));
   CHECK(order == "22222");
 }
@@ -106,6 +111,7 @@ TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are 
   REQUIRE(comes(begun));
   for (int i = 0; i < 67; ++i) {
     pool.submit_second(
+        0,
         [&, i] {
           done.push_back(i);
           if (i == 66) last.set_value();
@@ -117,6 +123,38 @@ TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are 
   CHECK(dropped == std::vector<int>{0, 1, 2});
   CHECK(done.size() == kMostInSecondQueue);
   CHECK(done.front() == 3);
+}
+
+TEST_CASE("worker_pool: of more than 8 MiB in the second queue the oldest are dropped") {
+  std::string dropped;
+  std::promise<void> submitted;
+  std::promise<void> last;
+  WorkerPool pool(1);
+  std::promise<void> begun;
+  pool.submit([&] {
+    begun.set_value();
+    submitted.get_future().wait();
+  });
+  REQUIRE(comes(begun));
+  const auto submit = [&](char name, std::size_t bytes) {
+    pool.submit_second(
+        bytes,
+        [&, name] {
+          if (name == 'e') last.set_value();
+        },
+        [&, name] { dropped += name; });
+  };
+  submit('a', 1);
+  submit('b', kMostBytesInSecondQueue - 1);
+  CHECK(dropped.empty());
+  submit('c', 1);
+  CHECK(dropped == "a");
+  submit('d', kMostBytesInSecondQueue);
+  CHECK(dropped == "abc");
+  submit('e', 0);
+  CHECK(dropped == "abc");
+  submitted.set_value();
+  REQUIRE(comes(last));
 }
 
 TEST_CASE("worker_pool: a job may submit another") {

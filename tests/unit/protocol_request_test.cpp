@@ -1,11 +1,28 @@
 #include "protocol/request.h"
 
+#include <dlfcn.h>
+#include <openssl/evp.h>
+
 #include <catch2/catch.hpp>
 
 #include "crypto/evp.h"
 #include "jose/base64url.h"
 #include "protocol/claims.h"
 #include "test_keys.h"
+
+namespace {
+int verifications = 0;
+}
+
+// Stands before OpenSSL's and counts.
+extern "C" int EVP_DigestVerify(EVP_MD_CTX* context, const unsigned char* signature,
+                                std::size_t signature_size, const unsigned char* message,
+                                std::size_t message_size) {
+  ++verifications;
+  static const auto real =
+      reinterpret_cast<decltype(&EVP_DigestVerify)>(dlsym(RTLD_NEXT, "EVP_DigestVerify"));
+  return real(context, signature, signature_size, message, message_size);
+}
 
 namespace p2pchat {
 
@@ -371,27 +388,35 @@ TEST_CASE("request: what is no sealed request has no recipient") {
   CHECK_FALSE(recipient_key_id(encode_base64url(zipped) + "."));
 }
 
-// What a look-up costs would tell by the time of the answer whether the padding was right.
-TEST_CASE("request: one that does not open costs a look-up like any other") {
+// Else the time of the answer would tell what was wrong, or whom the listener knows.
+TEST_CASE("request: whatever is wrong with it costs one look-up and one verification") {
   const Receiver bob{bob_id(), bob_identity().public_key(), kNow};
-  const auto lookups_for = [&](const std::string& frame) {
-    int count = 0;
-    const auto request = open_request(frame, bob_encryption(), bob, [&](const std::string&) {
-      ++count;
-      return std::optional<RsaPublicKey>();
-    });
-    CHECK_FALSE(request);
-    return count;
+  const auto check_cost = [&](const std::string& frame, bool knows_alice) {
+    int lookups = 0;
+    verifications = 0;
+    static_cast<void>(open_request(frame, bob_encryption(), bob, [&](const std::string&) {
+      ++lookups;
+      return knows_alice ? std::optional(alice_identity().public_key()) : std::nullopt;
+    }));
+    CHECK(lookups == 1);
+    CHECK(verifications == 1);
   };
   const std::string frame = Exchange().sealed.frame;
-  CHECK(lookups_for(frame) == 1);
+  check_cost(frame, true);
+  check_cost(frame, false);
   std::string bad_tag = frame;
   bad_tag[frame.size() - 5] = frame[frame.size() - 5] == 'A' ? 'B' : 'A';
-  CHECK(lookups_for(bad_tag) == 1);
+  check_cost(bad_tag, true);
   std::string bad_padding = frame;
   const std::size_t in_key = frame.find('.') + 9;
   bad_padding[in_key] = frame[in_key] == 'A' ? 'B' : 'A';
-  CHECK(lookups_for(bad_padding) == 1);
+  check_cost(bad_padding, true);
+  const std::size_t bytes = GENERATE(256, 257, 384, 511, 512);
+  const std::string token = signed_by_alice(kMessage, message_claims().text());
+  const std::string badly_signed = sealed_to_bob(with_segment(
+      token, 2, encode_base64url(std::string(1, '\x00') + std::string(bytes - 1, 's'))));
+  check_cost(badly_signed, true);
+  check_cost(badly_signed, false);
 }
 
 TEST_CASE("request: every attempt has a key of its own and the same content") {
