@@ -166,6 +166,8 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
     case "$line" in
       '.\" '*': '*)
         file="${line#'.\" '}" file="${file%%: *}" code="${line#*: }"
+        # To its end: 512 is not 5120.
+        [[ "$code" == *'}' ]] || code+=";"
         grep -qF -- "$code" "$REPOSITORY/$file" || fail "not in $file: $code"
         [[ "$code" =~ ([0-9]+(\'[0-9]+)*)[^0-9]*$ ]]
         numbers+=("${BASH_REMATCH[1]//\'/}")
