@@ -23,8 +23,9 @@ Result<Request> open_claims(std::string_view typ, std::string_view claims) {
                             "." + encode_base64url(std::string(12, 'i')) + "." +
                             encode_base64url(jws) + "." + encode_base64url(std::string(16, 't'));
   const Receiver receiver{bob().statement.identity_id, bob().identity.public_key(), kFuzzNow};
-  return open_request(frame, bob().encryption, receiver,
-                      [](const std::string&) { return std::optional<RsaPublicKey>(); });
+  return open_request(frame, bob().encryption, receiver, [&](const std::string& id) {
+    return id == kid ? std::optional(alice().identity.public_key()) : std::nullopt;
+  });
 }
 
 bool has_common(const ModelObject& claims) {
