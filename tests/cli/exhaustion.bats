@@ -13,8 +13,6 @@ setup() { friends; }
   assert_equal "$HELD" "holding 16"
   bob_is_served one two
   assert_rests "$LISTENER" "with 64 descriptors"
-  # All that it has at once, and the files of its state, fit.
-  assert_equal "$(find "/proc/$LISTENER/fd" -mindepth 1 | wc -l | awk '{ print $1 <= 64 }')" 1
   strangers_end
   bob_is_served three
   assert_listener_ends_well
@@ -22,7 +20,7 @@ setup() { friends; }
 
 @test "exhaustion: without a descriptor for them newcomers wait, and are served later" {
   recorded
-  # One less than it has: no more can be opened.
+  # Fewer than it has: no more can be opened.
   prlimit --pid "$LISTENER" --nofile=8:
   strangers_that hold "$PORT" 50
   bob send -q --id one -m one alice >"$FOLDER/bob.out" 2>&1 &
@@ -66,15 +64,18 @@ setup() { friends; }
 
 # ---- memory
 
-# Four messages, each of which may have to be repeated under its id.
+# Four messages, each of which may have to be repeated under its id. Leaves in $FOLDER/acknowledged
+# those that need not.
 four_messages() {
   local i status
+  : >"$FOLDER/acknowledged"
   for i in {1..4}; do
     status=0
     bob send -q -W 1 --id "$1 $i" -m "$1 $i" alice >/dev/null 2>"$FOLDER/said" || status=$?
     SAID[status]=$((${SAID[status]:-0} + 1))
     case $status in
-      0 | 69 | 74 | 75) ;;
+      0) echo "$1 $i" >>"$FOLDER/acknowledged" ;;
+      69 | 74 | 75) ;;
       *) fail "it ended with $status: $(<"$FOLDER/said")" ;;
     esac
   done
@@ -83,7 +84,7 @@ four_messages() {
 @test "exhaustion: without memory, always or now and then: what it acknowledges is stored" {
   local every FAULTY="${BIN%/*}/tests/p2pchat_faulty" BIN="$BIN"
   [[ -x "$FAULTY" ]] || skip "p2pchat_faulty is not built"
-  for every in 1 50 1000; do
+  for every in 1 1000 20000; do
     SAID=()
     P2PCHAT_FAULT="memory $every $FOLDER/no-memory" start_command alice "$FAULTY" \
       --home "$FOLDER/alice" listen -k -p 0 -a 127.0.0.1
@@ -94,6 +95,10 @@ four_messages() {
     if ((every == 1)); then assert_rests "$LISTENER" "without any memory"; fi
     four_messages "$every"
     kill -0 "$LISTENER" || fail "it has ended: $(<"$FOLDER/alice.err")"
+    while read -r word; do
+      assert_equal "$(sqlite3 -cmd '.timeout 10000' "$FOLDER/alice/state.db" \
+        "SELECT count(*) FROM messages WHERE body = CAST('$word' AS BLOB)")" 1
+    done <"$FOLDER/acknowledged"
     rm "$FOLDER/no-memory"
     note "one allocation in $every fails: ${SAID[0]:-0} of 4 were acknowledged at once"
     for i in {1..4}; do

@@ -5,13 +5,14 @@
       COUNT connections that stay open, each with B bytes of a frame that does not end: of a message
       of any length, by the header of the request in FILE. Prints "holding", and how many were not
       closed on us, when all is sent and no more than N are open; then waits to be ended.
-  load.py flood PORT COUNT --request FILE [--junk]
+  load.py flood PORT COUNT --request FILE [--junk] [--stop PID]
       COUNT connections at a time on each of which the request is sent and its answer read; with
-      --junk it is another one each time, that does not open. Prints "flooding" once a hundred have
-      come to an end; when it is ended, how many were answered and how many closed without.
+      --junk it is another one each time, that does not open; with --stop that process is stopped
+      until COUNT have been sent, which then come to it at once. Prints "flooding" once a hundred
+      have come to an end; when it is ended, how many were answered and how many closed without.
   load.py deaf PORT COUNT --request FILE
-      COUNT connections that ask and never read; prints "deaf" when an answer waits on each, or its
-      end, and waits.
+      COUNT connections, one after another, that ask and never read; prints "deaf" when an answer has
+      begun on each, and waits.
   load.py leave PORT --request FILE
       Goes away in every way from every state of a connection.
   load.py ask PORT --request FILE
@@ -45,6 +46,8 @@ def connect(options, receive_buffer=None):
     connection.settimeout(PATIENCE)
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        # With segments as long as those of the loopback the listener's kernel would take 2 MiB.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # Without this a bound source would take a port of its own, for all destinations.
     connection.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
@@ -114,12 +117,21 @@ def flood(options):
     request = read_request(options)
     lock = threading.Lock()
     counts = {True: 0, False: 0}
+    still_to_send = options.count
+
+    def sent():
+        nonlocal still_to_send
+        with lock:
+            still_to_send -= 1
+            if still_to_send == 0 and options.stop:
+                os.kill(options.stop, signal.SIGCONT)
 
     def run():
         while True:
             try:
                 with connect(options) as connection:
                     connection.sendall(junk(request) if options.junk else request)
+                    sent()
                     answered = read_reply(connection).endswith(b"\0")
             except ConnectionError:
                 answered = False
@@ -128,6 +140,8 @@ def flood(options):
                 if sum(counts.values()) == 100:
                     print("flooding", flush=True)
 
+    if options.stop:
+        os.kill(options.stop, signal.SIGSTOP)
     for _ in range(options.count):
         threading.Thread(target=run, daemon=True).start()
     wait_for_the_end()
@@ -142,10 +156,7 @@ def deaf(options):
     for _ in range(options.count):
         connections.append(connect(options, receive_buffer=4096))
         connections[-1].sendall(request)
-    for connection in connections:
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        poll.poll(PATIENCE * 1000)
+        connections[-1].recv(1, socket.MSG_PEEK)
     print("deaf", flush=True)
     wait_for_the_end()
 
@@ -234,6 +245,7 @@ def arguments():
         tool.add_argument("--bytes", type=int, default=0)
         tool.add_argument("--until", type=int, default=sys.maxsize)
         tool.add_argument("--junk", action="store_true")
+        tool.add_argument("--stop", type=int)
         tool.add_argument("--times", type=int, default=5)
     tool = tools.add_parser("storm")
     tool.set_defaults(run=storm)

@@ -1,5 +1,6 @@
-// A lack of memory: while the file FILE exists, each Nth allocation of C++ fails, as the
+// A lack of memory: while the file FILE exists, each Nth allocation of C++ or SQLite fails, as the
 // environment says: P2PCHAT_FAULT="memory N FILE".
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <array>
@@ -28,6 +29,25 @@ bool fails() {
   static const Order order = read_order();
   static std::atomic<unsigned long> asked = 0;
   return order.every > 0 && ++asked % order.every == 0 && access(order.file.data(), F_OK) == 0;
+}
+
+// As SQLite knows them.
+sqlite3_mem_methods sqlite_methods;
+
+void* allocate(int size) {
+  return fails() ? nullptr : sqlite_methods.xMalloc(size);
+}
+void* reallocate(void* memory, int size) {
+  return fails() ? nullptr : sqlite_methods.xRealloc(memory, size);
+}
+
+// Before anything uses SQLite, which vfs.cpp does before main().
+[[gnu::constructor(101)]] void replace_sqlite_methods() {
+  sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_methods);
+  sqlite3_mem_methods ours = sqlite_methods;
+  ours.xMalloc = allocate;
+  ours.xRealloc = reallocate;
+  if (sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) != SQLITE_OK) std::abort();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 """The hostile corpus, replies: named cases, each with what a server answers and what
-p2pchat-protocol(7), WHAT A CLIENT MAKES OF THE REPLY, says of it. run_hostile_clients.py gives them to
+p2pchat-protocol(7), WHAT A CLIENT MAKES OF THE REPLY, says of it. run_hostile_replies.py gives them to
 p2pchat's clients.
 """
 
@@ -22,6 +22,8 @@ BODY_TEXT = b"\x1b[2J\x1b]0;title\x07\xc2\x9b2J\r\n{\"forged\":1}\xe2\x80\xae\xf
 # Instead of octets: what the server does.
 CLOSE, RESET, SILENCE = "close", "reset", "silence"
 
+# How long a client waits for what never comes, in seconds: a slow and busy machine begins to wait in time.
+WAIT = 10
 
 # Keys of the right form that the policy refuses, by their names in hostile_requests.py.
 WEAK_N = ("0", "1", "3", "512 bits", "1024 bits", "2047 bits", "4097 bits", "8192 bits", "98000 bits", "1000000 bits", "even",
@@ -34,10 +36,11 @@ REFUSED_BY_POLICY = tuple(f"{key} {member}" for key in ("ek", "jwk") for member 
 class Asked:
     """A request as it has come in: keys, or an opened one."""
 
-    def __init__(self, frame, ek):
+    def __init__(self, frame, keys):
         self.frame, self.claims, self.typ, self.token = frame, {}, "keys", b""
         if frame != b"keys":
-            self.token = jose.open_sealed(frame, ek)
+            kid = json.loads(jose.unb64(jose.segment(frame, 0)))["kid"]
+            self.token = jose.open_sealed(frame, next(key for key in keys if key.id == kid))
             header, payload, _ = (jose.unb64(part) for part in (self.token + b"..").split(b".")[:3])
             self.typ, self.claims = json.loads(header)["typ"], json.loads(payload)
             self.rk = jose.unb64(self.claims["rk"].encode())
@@ -100,6 +103,7 @@ class Replies:
 
     def __init__(self, ek, requests):
         self.identity, self.ek, self.requests, self.now = Speaker(), ek, requests, requests.now
+        self.keys = (ek, requests.large)  # that open what is asked
         self.first = {}  # acks of the first attempt, by node and jti
 
     def statement(self, **changes):
@@ -247,7 +251,7 @@ class Replies:
             self.sealed(asked, self.ack(asked))))
         yield Reply("ack without its NUL", "nothing", lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], CLOSE, b""))
         yield Reply("ack without its NUL, and silence", "nothing",
-                    lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], SILENCE, b""), seconds=2)
+                    lambda asked, _: (self.sealed(asked, self.ack(asked))[:-1], SILENCE, b""), seconds=WAIT)
 
     def ack_headers(self):
         right = jose.direct_header()
@@ -319,8 +323,10 @@ class Replies:
         yield Reply("statement older and expired", "distrusted", lambda asked, _: newer(-1, iat=now - 9, exp=now - 3))
         yield Reply("statement forked", "bad", lambda asked, _: self.statement(ek=self.requests.weak_free()) + b"\0")
         yield Reply("statement newer and expired", "bad", lambda asked, _: newer(1, iat=now - 9, exp=now - 3))
-        yield Reply("statement newer, then an ack", "newer-ok", lambda asked, attempt: newer(1) if attempt == 1 else self.sealed(
-            asked, self.ack(asked, None, BODY_TEXT)), body=BODY_TEXT)
+        for name, changes in (("", {}), (" with 4096 bits", {"ek": self.requests.large.jwk})):
+            yield Reply(f"statement newer{name}, then an ack", "newer-ok",
+                        lambda asked, attempt, changes=changes: newer(1, **changes) if attempt == 1 else self.sealed(
+                            asked, self.ack(asked, None, BODY_TEXT)), body=BODY_TEXT)
         yield Reply("statement newer for ever", "newer-distrusted", lambda asked, attempt: newer(attempt))
         yield Reply("statement the newest of all", "newer-distrusted", lambda asked, attempt: self.statement(seq=2**53 - 2 + attempt - 1) + b"\0")
 
@@ -369,6 +375,7 @@ class Replies:
                 "even": (self.ek.n + 1, 65537)}
         for name, (n, e) in weak.items():
             frames[f"pem-weak-{name}"] = (jose.public_pem(n, e), "distrusted")
+        frames["pem-other-4096"] = (self.requests.large.pem, changed)
         for name, (frame, kind) in frames.items():
             yield Reply(f"frame {name}", kind, lambda asked, _, frame=frame: frame + b"\0")
         for name, change in (("", bytes), ("-crlf", lambda own: own.replace(b"\n", b"\r\n"))):
@@ -384,14 +391,14 @@ class Replies:
                                    ("line breaks", b"", b"\n" * 65536), ("nested", b"eyJ4Ijp7", b"Ingi" * 16384)):
             yield Reply(f"endless {name}", "foreign", lambda asked, _, begin=begin, piece=piece: (begin, "endless", piece))
 
-    def silences(self, seconds=2):
+    def silences(self):
         yield Reply("closed at once", "nothing", lambda asked, _: CLOSE)
         yield Reply("reset", "nothing", lambda asked, _: RESET)
-        yield Reply("silence", "nothing", lambda asked, _: SILENCE, seconds=seconds)
-        yield Reply("slow letters", "nothing", lambda asked, _: (b"", "slow", b"ICAg"), seconds=seconds)
+        yield Reply("silence", "nothing", lambda asked, _: SILENCE, seconds=WAIT)
+        yield Reply("slow letters", "nothing", lambda asked, _: (b"", "slow", b"ICAg"), seconds=WAIT)
         yield Reply("slow ciphertext", "nothing", lambda asked, _: (b64(jose.direct_header().written()) + b"..AAAAAAAAAAAAAAAA.", "slow", b"A"),
-                    seconds=seconds)
-        yield Reply("slow pem", "nothing", lambda asked, _: (b"-----BEGIN PUBLIC KEY-----\n", "slow", b"A\n"), seconds=seconds)
+                    seconds=WAIT)
+        yield Reply("slow pem", "nothing", lambda asked, _: (b"-----BEGIN PUBLIC KEY-----\n", "slow", b"A\n"), seconds=WAIT)
 
     def too_long(self):
         """Beyond the limit of a frame, with the beginning of an ack."""

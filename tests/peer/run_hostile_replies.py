@@ -27,7 +27,7 @@ from hostile_requests import REGISTRATION, Requests
 from hostile_tools import PATIENCE, Program, State, Terminal, Wrong, changes, files, main, need, obeyed
 from raw_jose import Key
 
-STATIONS = 24
+STATIONS = 28  # no more than p2pchat serves side by side, and as many as all that waits needs
 MOST_KIB = 512 * 1024  # of memory that a client takes, whatever it is sent
 
 # What a client makes of each kind of reply: the exit status, the state of the message, what
@@ -75,7 +75,7 @@ class Station:
                         return
                     frame += piece
                 self.replies.identity.become(self.key)
-                asked = Asked(frame[:-1], self.replies.ek)
+                asked = Asked(frame[:-1], self.replies.keys)
                 if self.asked in (None, asked.typ):
                     self.count += 1
                     reply = self.case.make(asked, self.count)
@@ -108,7 +108,7 @@ class Station:
         while word in ("endless", "slow"):
             connection.sendall(piece)
             if word == "slow":
-                time.sleep(0.02)
+                time.sleep(0.1)
         while connection.recv(65536):
             pass
 
@@ -130,6 +130,7 @@ class ClientRun:
         self.stations = [Station(key, self.replies) for key in identities]
         self.replies.identity.become(identities[0])
         self.cases = made(list(self.replies.to_requests()))
+        self.busy = next(case for case in self.cases if case.name == "word busy")
 
     def fresh(self, base):
         path = os.path.join(self.folder, f"{base}-{threading.get_ident()}")
@@ -138,7 +139,8 @@ class ClientRun:
         return Program(self.binary, path)
 
     def prepare(self):
-        """Homes: known, which has a card of each station; queued, with a message for each as well."""
+        """Homes: known, which has a card of each station; queued, with a message for each as well, and
+        waiting, with one for those alone that let `queue flush` wait."""
         self.names = [f"p{number}" for number in range(len(self.stations))]
         shutil.copytree(self.home, os.path.join(self.folder, "stranger"))
         shutil.copytree(self.home, os.path.join(self.folder, "known"))
@@ -146,53 +148,84 @@ class ClientRun:
         for name, station in zip(self.names, self.stations):
             self.replies.identity.become(station.key)
             known.do("register", name, station.address, "--card", "-", given=self.replies.statement())
-        shutil.copytree(known.home, os.path.join(self.folder, "queued"))
-        queued = Program(self.binary, os.path.join(self.folder, "queued"))
         for station in self.stations:
-            station.begin(next(case for case in self.cases if case.name == "word busy"))
-        queued.do("send", "--queue", "-m", "hello", *self.names, status=75)
-        self.before = {base: State(os.path.join(self.folder, base)).read() for base in ("known", "queued")}
+            station.begin(self.busy)
+        waits = sum(case.seconds is not None for case in self.cases)
+        for base, names in (("queued", self.names), ("waiting", self.names[:waits])):
+            queued = Program(self.binary, shutil.copytree(known.home, os.path.join(self.folder, base)))
+            queued.do("send", "--queue", "-m", "hello", *names, status=75)
+        self.before = {base: State(os.path.join(self.folder, base)).read() for base in ("known", "queued", "waiting")}
 
     def run(self):
         self.prepare()
-        count = {"send": self.side_by_side(self.send, self.numbers(1)), "flush": self.side_by_side(self.flush, self.numbers(13)),
-                 "register": self.one_by_one(self.both(self.register, False, 61)),
-                 "ping": self.one_by_one(self.both(self.ping, True, 67)), "send on a terminal": self.one_by_one(self.on_terminals())}
+        cases = {"send": self.some(1), "flush": self.some(13), "register": self.both(False, 61),
+                 "ping": self.both(True, 67), "send on a terminal": self.texts()}
+        self.waits(*([pair for pair in cases[name] if pair[0].seconds] for name in ("flush", "send", "register", "ping")))
+        quick = {name: [pair for pair in pairs if not pair[0].seconds] for name, pairs in cases.items()}
+        for name, run in (("send", self.send), ("flush", self.flush)):
+            self.side_by_side(run, quick[name])
+        for name, run in (("register", self.register), ("ping", self.ping), ("send on a terminal", self.on_terminal)):
+            self.one_by_one(run, quick[name], range(4))
         for station in self.stations:
             self.failed += station.trouble
         most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         if most > MOST_KIB:
             self.failed.append(f"a client took {most} KiB of memory")
-        said = ", ".join(f"{number} to {name}" for name, number in count.items())
+        said = ", ".join(f"{len(pairs)} to {name}" for name, pairs in cases.items())
         return f"replies: {said}; at most {most // 1024} MiB of memory"
+
+    def waits(self, flush, send, register, ping):
+        """Those that wait until their time is over, all at once: each has a station of its own, those of
+        flush the first."""
+        numbers = iter(range(STATIONS))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(self.round, run, {next(numbers): case for case, _ in pairs})
+                       for run, pairs in ((self.flush, flush), (self.send, send))]
+            running += [pool.submit(self.one_by_one, run, pairs, [next(numbers) for _ in pairs])
+                        for run, pairs in ((self.register, register), (self.ping, ping))]
+        for ended in running:
+            ended.result()
+
+    # ---- which cases: each with the type of the request that gets its reply, None for any
+
+    def some(self, step):
+        """Of acks and statements only every step-th, and those that wait."""
+        return [(case, None) for index, case in enumerate(self.cases)
+                if index % step == 0 or case.seconds or not case.name.startswith(("ack ", "statement "))]
+
+    def both(self, pinned, step):
+        """Replies to keys, and to the registration: every step-th, and those that every client must know."""
+        pairs = []
+        for asked, cases in (("keys", made(list(self.replies.to_keys(pinned)))), (REGISTRATION, self.cases)):
+            for index, case in enumerate(cases):
+                word = case.name.startswith("word ") and "(" not in case.name
+                if index % step == 0 or word or "newer" in case.kind or "4096" in case.name or case.seconds:
+                    pairs.append((case, asked))
+        return pairs
+
+    def texts(self):
+        """Replies with text in them, whatever becomes of it."""
+        return [(case, None) for case in self.cases if case.name in (
+            "word ok", "word ok, rc 64", "word '\\x1b[2J' (4)", "frame escapes", "frame bidi", "frame html", "frame smtp",
+            "endless banner", "endless garbage", "statement of another")]
 
     # ---- many peers in one process
 
-    def numbers(self, step):
-        """Indices of cases, in rounds of as many as there are stations; of acks and statements only every
-        step-th. Those that wait until their time is over have rounds of their own. Who is left over in a
-        round is busy."""
-        cases, width = self.cases, len(self.stations)
-        busy = next(index for index, case in enumerate(cases) if case.name == "word busy")
-        chosen = [index for index, case in enumerate(cases)
-                  if index % step == 0 or not case.name.startswith(("ack ", "statement "))]
-        for indices in ([index for index in chosen if not cases[index].seconds], [index for index in chosen if cases[index].seconds]):
-            for at in range(0, len(indices), width):
-                part = indices[at:at + width]
-                yield part + [busy] * (width - len(part))
+    def side_by_side(self, run, pairs):
+        """In rounds of as many as there are stations; who is left over in the last one is busy."""
+        cases = [case for case, _ in pairs]
+        cases += [self.busy] * (-len(cases) % STATIONS)
+        for at in range(0, len(cases), STATIONS):
+            self.round(run, dict(enumerate(cases[at:at + STATIONS])))
 
-    def side_by_side(self, run, rounds):
-        count = 0
-        for indices in rounds:
-            cases = [self.cases[index] for index in indices]
-            for station, case in zip(self.stations, cases):
-                station.begin(case)
-            count += len(set(indices))
-            try:
-                run(cases)
-            except (Wrong, ValueError, KeyError) as wrong:
-                self.failed.append(f"{run.__name__} {[case.name for case in cases]}: {wrong!r}")
-        return count
+    def round(self, run, cases):
+        """cases: by the numbers of their stations."""
+        for number, case in cases.items():
+            self.stations[number].begin(case)
+        try:
+            run(cases)
+        except (Wrong, ValueError, KeyError) as wrong:
+            self.failed.append(f"{run.__name__} {[case.name for case in cases.values()]}: {wrong!r}")
 
     def compare(self, what, case, got, wanted):
         if got != wanted:
@@ -200,19 +233,20 @@ class ClientRun:
 
     def check_streams(self, what, cases, out, complaint):
         """Nothing that a terminal obeys; nothing of what did not verify."""
+        names = [case.name for case in cases]
         for stream in (out, complaint):
             if obeyed(stream):
-                self.failed.append(f"{what} {[case.name for case in cases]}: {obeyed(stream)}")
+                self.failed.append(f"{what} {names}: {obeyed(stream)}")
         lines = complaint.decode(errors="replace").split("\n")[:-1]
         strange = [line[:300] for line in lines if not re.match(r"p2pchat [a-z ]+: (error|hint): ", line)]
         if strange:
-            self.failed.append(f"{what} {[case.name for case in cases]}: {strange}")
+            self.failed.append(f"{what} {names}: {strange}")
         if SECRET in complaint:
-            self.failed.append(f"{what} {[case.name for case in cases]}: the body of an ack that does not count was shown")
+            self.failed.append(f"{what} {names}: the body of an ack that does not count was shown")
 
     def records(self, what, cases, program, words):
         status, out, complaint = program.run(*words)
-        self.check_streams(what, cases, out, complaint)
+        self.check_streams(what, cases.values(), out, complaint)
         records = {record["peer"]: record for record in (json.loads(line) for line in out.split(b"\n")[:-1])}
         need(len(records) == len(cases), f"{len(records)} records: {out[-500:]} {complaint[-500:]}")
         return status, records
@@ -235,9 +269,10 @@ class ClientRun:
     def send(self, cases):
         program = self.fresh("known")
         before, untouched = self.before["known"], files(program.home)
-        status, records = self.records("send", cases, program, ["send", "--json", "-m", "hello", *self.time(cases), *self.names])
+        names = [self.names[number] for number in cases]
+        status, records = self.records("send", cases, program, ["send", "--json", "-m", "hello", *self.time(cases), *names])
         after, exits = State(program.home).read(), []
-        for number, case in enumerate(cases):
+        for number, case in cases.items():
             exit_status, state, _, _ = KINDS[case.kind.removeprefix("newer-")]
             exits.append(79 if case.rc else exit_status)
             record = records[self.names[number]]
@@ -251,13 +286,16 @@ class ClientRun:
 
     @staticmethod
     def time(cases):
-        return ["-W", str(cases[0].seconds)] if cases[0].seconds else []
+        """Either all of a round wait, or none."""
+        seconds = next(iter(cases.values())).seconds
+        return ["-W", str(seconds)] if seconds else []
 
     def flush(self, cases):
-        program, before = self.fresh("queued"), self.before["queued"]
+        base = "waiting" if self.time(cases) else "queued"
+        program, before = self.fresh(base), self.before[base]
         status, records = self.records("flush", cases, program, ["queue", "flush", "--now", "--json", *self.time(cases)])
         after, exits = State(program.home).read(), set()
-        for number, case in enumerate(cases):
+        for number, case in cases.items():
             _, state, wanted, _ = KINDS[case.kind.removeprefix("newer-")]
             wanted = ("acked", 79) if case.rc else wanted
             exits.add(wanted[1])
@@ -273,33 +311,23 @@ class ClientRun:
 
     # ---- one process a case
 
-    def one_by_one(self, jobs):
-        """jobs: each is called with the number of a station that nobody else uses meanwhile."""
-        free, taken, jobs = list(range(len(self.stations))), threading.Lock(), list(jobs)
+    def one_by_one(self, run, pairs, stations):
+        """run: called with the number of a station that nobody else uses meanwhile, and a pair."""
+        free, taken = list(stations), threading.Lock()
 
-        def one(job):
+        def one(pair):
             with taken:
                 number = free.pop()
             try:
-                job(number)
+                run(number, *pair)
             except (Wrong, ValueError, KeyError) as wrong:
                 self.failed.append(repr(wrong))
             finally:
                 with taken:
                     free.append(number)
 
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            list(pool.map(one, jobs))
-        return len(jobs)
-
-    def both(self, run, pinned, step):
-        """run(number, case, asked) for replies to keys, and to the registration: every step-th, and
-        those that every client must know."""
-        for asked, cases in (("keys", made(list(self.replies.to_keys(pinned)))), (REGISTRATION, self.cases)):
-            for index, case in enumerate(cases):
-                known = case.name.startswith("word ") and "(" not in case.name or "newer" in case.kind or case.seconds
-                if index % step == 0 or known:
-                    yield lambda number, case=case, asked=asked: run(number, case, asked)
+        with concurrent.futures.ThreadPoolExecutor(len(free)) as pool:
+            list(pool.map(one, pairs))
 
     def register(self, number, case, asked):
         station, program = self.stations[number], self.fresh("stranger")
@@ -324,16 +352,9 @@ class ClientRun:
         self.compare("ping (connections)", case, station.count, 1)
         self.compare("ping (state)", case, changes(self.before["known"], State(program.home).read()), {})
 
-    def on_terminals(self):
-        """Replies with text in them, whatever becomes of it."""
-        for case in self.cases:
-            if case.name in ("word ok", "word ok, rc 64", "word '\\x1b[2J' (4)", "frame escapes", "frame bidi", "frame html", "frame smtp",
-                             "endless banner", "endless garbage", "statement of another"):
-                yield lambda number, case=case: self.on_terminal(number, case)
-
-    def on_terminal(self, number, case):
+    def on_terminal(self, number, case, asked):
         station, program = self.stations[number], self.fresh("known")
-        station.begin(case)
+        station.begin(case, asked)
         terminal = Terminal(program.command("send", "-m", "hello", self.names[number]))
         self.compare("terminal", case, terminal.wait(), 79 if case.rc else KINDS[case.kind][0])
         self.compare("terminal (obeys)", case, obeyed(bytes(terminal.got)), None)
