@@ -398,7 +398,8 @@ class Replies:
         yield Reply("slow letters", "nothing", lambda asked, _: (b"", "slow", b"ICAg"), seconds=WAIT)
         yield Reply("slow ciphertext", "nothing", lambda asked, _: (b64(jose.direct_header().written()) + b"..AAAAAAAAAAAAAAAA.", "slow", b"A"),
                     seconds=WAIT)
-        yield Reply("slow pem", "nothing", lambda asked, _: (b"-----BEGIN PUBLIC KEY-----\n", "slow", b"A\n"), seconds=WAIT)
+        yield Reply("slow pem", "nothing", lambda asked, _: (b"-----BEGIN PUBLIC KEY-----\n", "slow", b"A\n"),
+                    seconds=WAIT)
 
     def too_long(self):
         """Beyond the limit of a frame, with the beginning of an ack."""

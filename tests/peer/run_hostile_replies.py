@@ -160,7 +160,8 @@ class ClientRun:
         self.prepare()
         cases = {"send": self.some(1), "flush": self.some(13), "register": self.both(False, 61),
                  "ping": self.both(True, 67), "send on a terminal": self.texts()}
-        self.waits(*([pair for pair in cases[name] if pair[0].seconds] for name in ("flush", "send", "register", "ping")))
+        self.waits(*([pair for pair in cases[name] if pair[0].seconds]
+                     for name in ("flush", "send", "register", "ping")))
         quick = {name: [pair for pair in pairs if not pair[0].seconds] for name, pairs in cases.items()}
         for name, run in (("send", self.send), ("flush", self.flush)):
             self.side_by_side(run, quick[name])
@@ -206,8 +207,8 @@ class ClientRun:
     def texts(self):
         """Replies with text in them, whatever becomes of it."""
         return [(case, None) for case in self.cases if case.name in (
-            "word ok", "word ok, rc 64", "word '\\x1b[2J' (4)", "frame escapes", "frame bidi", "frame html", "frame smtp",
-            "endless banner", "endless garbage", "statement of another")]
+            "word ok", "word ok, rc 64", "word '\\x1b[2J' (4)", "frame escapes", "frame bidi", "frame html",
+            "frame smtp", "endless banner", "endless garbage", "statement of another")]
 
     # ---- many peers in one process
 
@@ -269,8 +270,8 @@ class ClientRun:
     def send(self, cases):
         program = self.fresh("known")
         before, untouched = self.before["known"], files(program.home)
-        names = [self.names[number] for number in cases]
-        status, records = self.records("send", cases, program, ["send", "--json", "-m", "hello", *self.time(cases), *names])
+        words = ["send", "--json", "-m", "hello", *self.time(cases), *(self.names[number] for number in cases)]
+        status, records = self.records("send", cases, program, words)
         after, exits = State(program.home).read(), []
         for number, case in cases.items():
             exit_status, state, _, _ = KINDS[case.kind.removeprefix("newer-")]
