@@ -33,13 +33,16 @@ Field bytes_field(const std::string& text_name, const std::string& data_name,
   return {data_name, base64(bytes), letter, bytes};
 }
 
+// A member at a time: to destroy an object the library allocates memory, which there may not be.
 std::string json_line(const Record& record) {
-  using Json = nlohmann::ordered_json;
-  Json object = Json::object();
+  const auto json = [](const auto& value) {
+    return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  std::string line;
   for (const Field& field : record) {
-    std::visit([&](const auto& value) { object[field.name] = value; }, field.value);
+    line += (line.empty() ? '{' : ',') + json(field.name) + ':' + std::visit(json, field.value);
   }
-  return escape_in_json(object.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
+  return escape_in_json(line) + "}\n";
 }
 
 Template::Template(std::string_view text, std::string_view letters) : text_(text) {

@@ -60,21 +60,6 @@ class StrictBuilder final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Level> open_;
 };
 
-nlohmann::ordered_json to_library(const std::vector<JsonMember>& members) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const JsonMember& member : members) {
-    auto& slot = object[std::string(member.name)];
-    if (const auto* integer = std::get_if<std::uint64_t>(&member.value)) {
-      slot = *integer;
-    } else if (const auto* text = std::get_if<std::string_view>(&member.value)) {
-      slot = std::string(*text);
-    } else {
-      slot = to_library(std::get<std::vector<JsonMember>>(member.value));
-    }
-  }
-  return object;
-}
-
 }  // namespace
 
 std::optional<JsonObject> JsonObject::parse(std::string_view text) {
@@ -120,8 +105,21 @@ bool JsonObject::add(std::string name, JsonValue value) {
   return members_.emplace(std::move(name), std::move(value)).second;
 }
 
+// A member at a time: to destroy an object the library allocates memory, which there may not be.
 std::string write_json(const std::vector<JsonMember>& members) {
-  return to_library(members).dump();
+  const auto quoted = [](std::string_view text) { return nlohmann::json(text).dump(); };
+  std::string json;
+  for (const JsonMember& member : members) {
+    json += (json.empty() ? '{' : ',') + quoted(member.name) + ':';
+    if (const auto* integer = std::get_if<std::uint64_t>(&member.value)) {
+      json += std::to_string(*integer);
+    } else if (const auto* text = std::get_if<std::string_view>(&member.value)) {
+      json += quoted(*text);
+    } else {
+      json += write_json(std::get<std::vector<JsonMember>>(member.value));
+    }
+  }
+  return json.empty() ? "{}" : json + '}';
 }
 
 }  // namespace p2pchat

@@ -64,12 +64,12 @@ setup() { friends; }
 
 # ---- memory
 
-# Four messages, each of which may have to be repeated under its id. Leaves in $FOLDER/acknowledged
+# Eight messages, each of which may have to be repeated under its id. Leaves in $FOLDER/acknowledged
 # those that need not.
-four_messages() {
+eight_messages() {
   local i status
   : >"$FOLDER/acknowledged"
-  for i in {1..4}; do
+  for i in {1..8}; do
     status=0
     bob send -q -W 1 --id "$1 $i" -m "$1 $i" alice >/dev/null 2>"$FOLDER/said" || status=$?
     SAID[status]=$((${SAID[status]:-0} + 1))
@@ -84,7 +84,7 @@ four_messages() {
 @test "exhaustion: without memory, always or now and then: what it acknowledges is stored" {
   local every FAULTY="${BIN%/*}/tests/p2pchat_faulty" BIN="$BIN"
   [[ -x "$FAULTY" ]] || skip "p2pchat_faulty is not built"
-  for every in 1 1000 20000; do
+  for every in 1 1000 3000; do
     SAID=()
     P2PCHAT_FAULT="memory $every $FOLDER/no-memory" start_command alice "$FAULTY" \
       --home "$FOLDER/alice" listen -k -p 0 -a 127.0.0.1
@@ -93,15 +93,15 @@ four_messages() {
     befriend bob alice
     : >"$FOLDER/no-memory"
     if ((every == 1)); then assert_rests "$LISTENER" "without any memory"; fi
-    four_messages "$every"
+    eight_messages "$every"
     kill -0 "$LISTENER" || fail "it has ended: $(<"$FOLDER/alice.err")"
     while read -r word; do
       assert_equal "$(sqlite3 -cmd '.timeout 10000' "$FOLDER/alice/state.db" \
         "SELECT count(*) FROM messages WHERE body = CAST('$word' AS BLOB)")" 1
     done <"$FOLDER/acknowledged"
     rm "$FOLDER/no-memory"
-    note "one allocation in $every fails: ${SAID[0]:-0} of 4 were acknowledged at once"
-    for i in {1..4}; do
+    note "one allocation in $every fails: ${SAID[0]:-0} of 8 were acknowledged at once"
+    for i in {1..8}; do
       expect 0 bob send -q --id "$every $i" -m "$every $i" alice
       PRINTED+=("$every $i")
     done
