@@ -23,7 +23,7 @@ setup() {
   : >"$FOLDER/bob.err"
   # A sanitizer's build takes its time.
   STEP=1
-  if grep -q __asan_init "$FAULTY"; then STEP=9; fi
+  if grep -q __asan_init "$FAULTY"; then STEP=25; fi
 }
 
 # fill_log HOME: the next commit brings the database's log to the length at which it is written back.
