@@ -17,7 +17,7 @@ flood() {
 # One who asks while all handlers are taken is told to come later.
 sends() {
   local status=0
-  bob send -W 30 -q -m "$1" alice 2>/dev/null || status=$?
+  bob send -W 50 -q -m "$1" alice 2>/dev/null || status=$?
   ((status == 0 || status == 75))
 }
 
