@@ -119,15 +119,15 @@ Verdict Inbox::take_message(Database& database, const Request& request, std::uin
 }
 
 Verdict Inbox::take_new(Messages& messages, const Request& request, std::uint64_t now) const {
-  MessageRow row{{Direction::in, request.iss, request.aud, request.jti},
-                 request.content_hash,
-                 request.body,
-                 now,
-                 request.exp,
-                 MessageState::print,
-                 rules_.reply,
-                 0,
-                 0};
+  // Not in one list: when memory is lacking for a later member, g++ 12 destroys the key twice.
+  MessageRow row;
+  row.key = {Direction::in, request.iss, request.aud, request.jti};
+  row.hash = request.content_hash;
+  row.body = request.body;
+  row.time = now;
+  row.exp = request.exp;
+  row.state = MessageState::print;
+  row.reply = rules_.reply;
   Verdict verdict{AckStatus::ok, rules_.reply};
   if (places_ != nullptr) {
     auto place = places_->take();
