@@ -353,7 +353,6 @@ void Loop::make_room() {
 
 void Loop::take_outbox() {
   bool stop = false;
-  replies_.clear();
   {
     const std::lock_guard lock(mutex_);
     replies_.swap(outbox_);
@@ -371,6 +370,7 @@ void Loop::take_outbox() {
       settle(slot);
     });
   }
+  replies_.clear();
   if (stop && !stopping_) begin_stop();
 }
 

@@ -18,6 +18,22 @@ bool comes(std::promise<void>& event) {
   return event.get_future().wait_for(kPatience) == std::future_status::ready;
 }
 
+// A pool whose only thread has a job that ends when `submitted` is set, so that what is submitted
+// until then waits together.
+struct BusyPool {
+  BusyPool() {
+    pool.submit([this] {
+      begun.set_value();
+      submitted.get_future().wait();
+    });
+    REQUIRE(comes(begun));
+  }
+
+  std::promise<void> begun;
+  std::promise<void> submitted;
+  WorkerPool pool{1};
+};
+
 }  // namespace
 
 TEST_CASE("worker_pool: every job is done, by whichever thread is free") {
@@ -50,36 +66,33 @@ TEST_CASE("worker_pool: jobs run beside each other") {
 
 TEST_CASE("worker_pool: the second half of a job comes before what waits") {
   std::string order;
-  std::promise<void> submitted;
   std::promise<void> last;
-  WorkerPool pool(1);
-  pool.submit([&] { submitted.get_future().wait(); });
+  BusyPool busy;
+  WorkerPool& pool = busy.pool;
   pool.submit([&] { order += "1"; });
   pool.submit([&] {
     order += "2";
     last.set_value();
   });
   pool.submit_next([&] { order += "0"; });
-  submitted.set_value();
+  busy.submitted.set_value();
   REQUIRE(comes(last));
   CHECK(order == "012");
 }
 
 TEST_CASE("worker_pool: the second queue gets one turn in ten while the first has work") {
   std::string order;
-  std::promise<void> submitted;
   std::promise<void> last;
-  WorkerPool pool(1);
-  pool.submit([&] { submitted.get_future().wait(); });
-  for (int i = 0; i < 3; ++i)
-    pool.submit_second(
-        0, [&] { order += "2"; }, [] {});
+  BusyPool busy;
+  WorkerPool& pool = busy.pool;
+  const auto add = [&] { order += "2"; };
+  for (int i = 0; i < 3; ++i) pool.submit_second(0, add, {});
   for (int i = 0; i < 20; ++i) pool.submit([&] { order += "1"; });
   pool.submit([&] {
     order += "1";
     pool.submit([&] { last.set_value(); });
   });
-  submitted.set_value();
+  busy.submitted.set_value();
   REQUIRE(comes(last));
   CHECK(order.substr(0, 22) == "1111111121111111112111");
 }
@@ -88,11 +101,10 @@ TEST_CASE("worker_pool: without work in the first queue the second gets every tu
   std::string order;
   std::promise<void> last;
   WorkerPool pool(1);
-  for (int i = 0; i < 5; ++i)
-    pool.submit_second(
-        0, [&] { order += "2"; }, [] {});
-  pool.submit_second(
-      0, [&] { last.set_value(); }, [] {});
+  const auto add = [&] { order += "2"; };
+  for (int i = 0; i < 5; ++i) pool.submit_second(0, add, {});
+  const auto end = [&] { last.set_value(); };
+  pool.submit_second(0, end, {});
   REQUIRE(comes(last));
   CHECK(order == "22222");
 }
@@ -100,15 +112,9 @@ TEST_CASE("worker_pool: without work in the first queue the second gets every tu
 TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are dropped") {
   std::vector<int> done;
   std::vector<int> dropped;
-  std::promise<void> submitted;
   std::promise<void> last;
-  WorkerPool pool(1);
-  std::promise<void> begun;
-  pool.submit([&] {
-    begun.set_value();
-    submitted.get_future().wait();
-  });
-  REQUIRE(comes(begun));
+  BusyPool busy;
+  WorkerPool& pool = busy.pool;
   for (int i = 0; i < 67; ++i) {
     pool.submit_second(
         0,
@@ -118,7 +124,7 @@ TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are 
         },
         [&, i] { dropped.push_back(i); });
   }
-  submitted.set_value();
+  busy.submitted.set_value();
   REQUIRE(comes(last));
   CHECK(dropped == std::vector<int>{0, 1, 2});
   CHECK(done.size() == kMostInSecondQueue);
@@ -127,15 +133,9 @@ TEST_CASE("worker_pool: of more than 64 jobs in the second queue the oldest are 
 
 TEST_CASE("worker_pool: of more than 8 MiB in the second queue the oldest are dropped") {
   std::string dropped;
-  std::promise<void> submitted;
   std::promise<void> last;
-  WorkerPool pool(1);
-  std::promise<void> begun;
-  pool.submit([&] {
-    begun.set_value();
-    submitted.get_future().wait();
-  });
-  REQUIRE(comes(begun));
+  BusyPool busy;
+  WorkerPool& pool = busy.pool;
   const auto submit = [&](char name, std::size_t bytes) {
     pool.submit_second(
         bytes,
@@ -153,7 +153,7 @@ TEST_CASE("worker_pool: of more than 8 MiB in the second queue the oldest are dr
   CHECK(dropped == "abc");
   submit('e', 0);
   CHECK(dropped == "abc");
-  submitted.set_value();
+  busy.submitted.set_value();
   REQUIRE(comes(last));
 }
 
