@@ -1,8 +1,11 @@
 #include "options.h"
 
 #include <algorithm>
-#include <cxxopts.hpp>
 #include <optional>
+
+// Without it every start of the program would compile five regular expressions.
+#define CXXOPTS_NO_REGEX true
+#include <cxxopts.hpp>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -42,8 +45,8 @@ std::string plain(std::string text) {
   return ascii_lower(text.substr(0, 1)) + text.substr(1);
 }
 
-// Values come to the library as words of their own: what is attached to an option it would match
-// with a regular expression that recurses once a character and ends at a line break.
+// Values come to the library as words of their own: where it has regular expressions it would match
+// what is attached to an option with one that recurses once a character and ends at a line break.
 class Splitter {
  public:
   Splitter(std::span<const Option> options, const std::string& usage)
