@@ -1,5 +1,7 @@
 #include "node/identity.h"
 
+#include <future>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -56,6 +58,8 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
                 "there is an identity already: " + in_quotes(home.identity_file()),
                 "--if-missing keeps it, --force replaces it (its peers must then register again)");
   }
+  // Side by side, since nothing else takes as long; one after the other where threads are lacking.
+  std::future<RsaPrivateKey> encryption_key = std::async(RsaPrivateKey::generate, bits);
   RsaPrivateKey key = RsaPrivateKey::generate(bits);
   std::string id = thumbprint(key.public_key());
   Identity identity{std::move(key), std::move(id)};
@@ -64,7 +68,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   for (const std::uint64_t seq : home.encryption_seqs()) shred_file(home.encryption_file(seq));
   shred_leftovers(home.folder(), "");
   write_secret_file(home.identity_file(), identity.key.pem(home.passphrase()).view());
-  make_encryption_key(home, identity, rotate_days, lock);
+  put_encryption_key(home, identity, encryption_key.get(), rotate_days, lock);
   return {std::move(identity), true};
 }
 

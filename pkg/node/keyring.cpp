@@ -126,14 +126,12 @@ const EncryptionKey* Keyring::find(const std::string& encryption_id) const {
   return found == keys.end() ? nullptr : &*found;
 }
 
-void make_encryption_key(const Home& home, const Identity& identity, std::uint64_t rotate_days,
-                         const FileLock& /*held_lock*/) {
+void put_encryption_key(const Home& home, const Identity& identity, const RsaPrivateKey& key,
+                        std::uint64_t rotate_days, const FileLock& /*held_lock*/) {
   const std::uint64_t now = unix_now();
   const std::vector<std::uint64_t> seqs = home.encryption_seqs();
   const std::uint64_t before = seqs.empty() ? forgotten_seq(home) : seqs.front();
   const std::uint64_t seq = std::max(before + 1, now);
-  const auto bits = static_cast<unsigned>(identity.key.bytes() * 8);
-  const RsaPrivateKey key = RsaPrivateKey::generate(bits);
   const KeyStatement statement = make_key_statement(identity.key, key.public_key(), seq, now,
                                                     now + 2 * rotate_days * kSecondsPerDay);
   std::string content = std::string(kStatementLine) + statement.token + "\n";
@@ -156,7 +154,8 @@ std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& id
       !keyring.keys.empty() && seqs_of(keyring).front() == home.encryption_seqs().front();
   if (!newest_is_current || !is_content(keyring, renewal, now)) {
     try {
-      make_encryption_key(home, identity, rotate_days, lock);
+      const auto bits = static_cast<unsigned>(identity.key.bytes() * 8);
+      put_encryption_key(home, identity, RsaPrivateKey::generate(bits), rotate_days, lock);
       keyring = read_keys(home, identity, now);
     } catch (const Error&) {
       // A full disk, say: what is valid goes on, and the next call tries again.

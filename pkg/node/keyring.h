@@ -44,9 +44,10 @@ enum class Renewal { at_half_life, when_expired, now };
 std::shared_ptr<const Keyring> load_keyring(const Home& home, const Identity& identity,
                                             std::uint64_t rotate_days, Renewal renewal);
 
-// Makes the next encryption key. The caller holds the lock for LockByte::keys.
-void make_encryption_key(const Home& home, const Identity& identity, std::uint64_t rotate_days,
-                         const FileLock& held_lock);
+// Takes a new key of the identity's size as the next encryption key. The caller holds the lock for
+// LockByte::keys.
+void put_encryption_key(const Home& home, const Identity& identity, const RsaPrivateKey& key,
+                        std::uint64_t rotate_days, const FileLock& held_lock);
 
 // The key statement of the newest key, expired or not: our card. Throws Error{config} when there is
 // none.

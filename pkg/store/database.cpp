@@ -19,6 +19,9 @@ namespace p2pchat {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{10'000};
+// Who opens the state while nobody else has it open reads the whole log: more than this costs a
+// short command more time than a checkpoint now and then.
+constexpr int kMostLogPages = 250;
 
 // Creates the file itself, so that it has its mode from the first moment on.
 const std::string& prepared(const std::string& path) {
@@ -53,6 +56,7 @@ Database::Database(const std::string& path, const std::string& lock_path, Durabi
     if (schema_version() < kSchemaVersion) migrate(lock_path);
     sqlite_.exec("PRAGMA foreign_keys = ON");
     sqlite_.exec("PRAGMA secure_delete = ON");
+    sqlite3_wal_autocheckpoint(sqlite_.getHandle(), kMostLogPages);
   });
   set_durability(durability);
 }
