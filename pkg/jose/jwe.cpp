@@ -11,34 +11,43 @@ namespace {
 
 constexpr std::size_t kSegments = 5;
 
-std::string assemble(const std::string& header, std::string_view encrypted_key,
-                     const Secret& content_key, std::string_view plaintext) {
+// head: header and encrypted key.
+std::string assemble(std::string head, std::string_view header, const Secret& content_key,
+                     std::string_view plaintext) {
   const std::string iv = random_bytes(kIvBytes);
   const Sealed sealed = seal_a256gcm(content_key, iv, header, plaintext);
-  std::string token = header;
   for (const std::string_view part :
-       {encrypted_key, std::string_view(iv), std::string_view(sealed.ciphertext),
-        std::string_view(sealed.tag)}) {
-    token += '.';
-    token += encode_base64url(part);
+       {std::string_view(iv), std::string_view(sealed.ciphertext), std::string_view(sealed.tag)}) {
+    head += '.';
+    head += encode_base64url(part);
   }
-  return token;
+  return head;
 }
 
 }  // namespace
 
-std::string seal_jwe(const RsaPublicKey& recipient, std::string_view kid, std::string_view typ,
-                     std::string_view plaintext) {
-  const std::string header = encode_base64url(write_json(
-      {{"alg", "RSA-OAEP-256"}, {"enc", "A256GCM"}, {"kid", kid}, {"typ", typ}, {"cty", "JWT"}}));
-  const Secret content_key(random_bytes(kContentKeyBytes));
-  return assemble(header, wrap_content_key(recipient.evp(), content_key), content_key, plaintext);
+JweSealer::JweSealer(const RsaPublicKey& recipient, std::string_view kid, std::string_view typ)
+    : content_key_(random_bytes(kContentKeyBytes)),
+      header_(encode_base64url(write_json({{"alg", "RSA-OAEP-256"},
+                                           {"enc", "A256GCM"},
+                                           {"kid", kid},
+                                           {"typ", typ},
+                                           {"cty", "JWT"}}))),
+      head_(header_ + "." + encode_base64url(wrap_content_key(recipient.evp(), content_key_))) {}
+
+std::string JweSealer::seal(std::string_view plaintext) const {
+  return assemble(head_, header_, content_key_, plaintext);
 }
 
 std::string seal_jwe_direct(const Secret& key, std::string_view typ, std::string_view plaintext) {
   const std::string header =
       encode_base64url(write_json({{"alg", "dir"}, {"enc", "A256GCM"}, {"typ", typ}}));
-  return assemble(header, {}, key, plaintext);
+  return assemble(header + ".", header, key, plaintext);
+}
+
+std::optional<Secret> unwrap_key(const RsaPrivateKey& key, std::string_view encrypted_key) {
+  if (encrypted_key.size() != key.bytes()) return std::nullopt;
+  return unwrap_content_key(key.evp(), encrypted_key);
 }
 
 std::optional<std::string> SealedJwe::recipient(std::string_view header_segment,
@@ -78,9 +87,15 @@ Result<SealedJwe> SealedJwe::parse(std::string_view token) {
   return jwe;
 }
 
-std::optional<std::string> SealedJwe::open(const RsaPrivateKey& key) const {
-  if (encrypted_key_.size() != key.bytes()) return std::nullopt;
-  const Secret content_key = unwrap_content_key(key.evp(), encrypted_key_);
+std::optional<std::string> SealedJwe::encrypted_key(std::string_view token_prefix) {
+  const std::size_t begin = token_prefix.find('.') + 1;
+  if (begin == 0) return std::nullopt;
+  const std::size_t end = token_prefix.find('.', begin);
+  if (end == std::string_view::npos) return std::nullopt;
+  return decode_base64url(token_prefix.substr(begin, end - begin));
+}
+
+std::optional<std::string> SealedJwe::open(const Secret& content_key) const {
   return open_a256gcm(content_key, iv_, aad_, ciphertext_, tag_);
 }
 

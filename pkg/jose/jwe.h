@@ -13,12 +13,29 @@
 
 namespace p2pchat {
 
-// Header {"alg":"RSA-OAEP-256","enc":"A256GCM","kid":kid,"typ":typ,"cty":"JWT"}.
-std::string seal_jwe(const RsaPublicKey& recipient, std::string_view kid, std::string_view typ,
-                     std::string_view plaintext);
+// Header {"alg":"RSA-OAEP-256","enc":"A256GCM","kid":kid,"typ":typ,"cty":"JWT"}. In two steps: what
+// costs the recipient most can be on its way before there is a plaintext.
+class JweSealer {
+ public:
+  JweSealer(const RsaPublicKey& recipient, std::string_view kid, std::string_view typ);
+
+  // Header and encrypted key, as the token begins.
+  const std::string& head() const { return head_; }
+  // The whole token.
+  std::string seal(std::string_view plaintext) const;
+
+ private:
+  Secret content_key_;
+  std::string header_;
+  std::string head_;
+};
 
 // Header {"alg":"dir","enc":"A256GCM","typ":typ}, empty encrypted key segment.
 std::string seal_jwe_direct(const Secret& key, std::string_view typ, std::string_view plaintext);
+
+// The content key, wrapped with RSA-OAEP-256: a random one when it does not unwrap; nothing unless
+// the encrypted key has as many bytes as the key.
+std::optional<Secret> unwrap_key(const RsaPrivateKey& key, std::string_view encrypted_key);
 
 // A token that has been taken apart and not opened.
 class SealedJwe {
@@ -37,8 +54,11 @@ class SealedJwe {
 
   const std::string& encrypted_key() const { return encrypted_key_; }
 
-  // Nothing unless the tag verifies. The encrypted key has as many bytes as the key.
-  std::optional<std::string> open(const RsaPrivateKey& key) const;
+  // The encrypted key of a token of which so much has come; nothing until its segment has ended.
+  static std::optional<std::string> encrypted_key(std::string_view token_prefix);
+
+  // Nothing unless the tag verifies.
+  std::optional<std::string> open(const Secret& content_key) const;
   // Nothing unless the encrypted key is empty and the tag verifies.
   std::optional<std::string> open_direct(const Secret& key) const;
 

@@ -42,6 +42,8 @@ class Connection {
   // reading: takes what has come; the state may become answering (take_frame() has the frame) or
   // finished. lingering: drops what has come.
   void readable(const KeepLarge& keep_large);
+  // reading: what has come of the frame; empty when it is too large to be one for us.
+  std::string_view unfinished() const { return intake_.unfinished(); }
   // The frame that completed; empty also when it was too large to be one for us.
   std::string take_frame() { return intake_.take_frame(); }
 

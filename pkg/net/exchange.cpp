@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,11 +21,12 @@ namespace {
 
 class Client {
  public:
-  Client(int in, int out, std::string_view request, const ReplyWatcher& plausible, int interrupt)
+  Client(int in, int out, const RequestParts& request, const ReplyWatcher& plausible, int interrupt)
       : in_(in),
         out_(out),
         interrupt_(interrupt),
-        request_(encode_frame(request)),
+        output_(request.rest ? std::string(request.head) : encode_frame(request.head)),
+        rest_(request.rest),
         plausible_(plausible) {}
 
   Exchanged run(const Deadline& deadline) {
@@ -35,7 +37,7 @@ class Client {
       }
     }
     // The reply may have been refused before our first byte was out: nobody has our request then.
-    if (sent_ == 0 && *end_ != ExchangeEnd::answered && *end_ != ExchangeEnd::implausible) {
+    if (!begun_ && *end_ != ExchangeEnd::answered && *end_ != ExchangeEnd::implausible) {
       end_ = ExchangeEnd::not_begun;
     }
     return {*end_, reader_.take(), why_};
@@ -44,7 +46,11 @@ class Client {
  private:
   // Waits for one of the descriptors and serves it. False when the time is over.
   bool wait(const Deadline& deadline) {
-    const bool sending = sent_ < request_.size() && !cannot_send_;
+    if (rest_ && sent_ == output_.size()) {
+      output_ = encode_frame(std::exchange(rest_, nullptr)());
+      sent_ = 0;
+    }
+    const bool sending = sent_ < output_.size() && !cannot_send_;
     std::array<pollfd, 3> polled = {pollfd{in_, POLLIN, 0}, pollfd{sending ? out_ : -1, POLLOUT, 0},
                                     pollfd{interrupt_, POLLIN, 0}};
     const int ready = poll(polled.data(), polled.size(), poll_time(deadline.remaining()));
@@ -63,9 +69,10 @@ class Client {
   void send_some() {
     const ssize_t count = fault("send", ECONNRESET)
                               ? -1
-                              : write(out_, request_.data() + sent_, request_.size() - sent_);
+                              : write(out_, output_.data() + sent_, output_.size() - sent_);
     if (count >= 0) {
       sent_ += static_cast<std::size_t>(count);
+      begun_ = begun_ || count > 0;
     } else if (errno != EAGAIN && errno != EINTR) {
       // The other side may have answered before it stopped reading: read on.
       cannot_send_ = true;
@@ -103,9 +110,11 @@ class Client {
   int in_;
   int out_;
   int interrupt_;
-  std::string request_;
+  std::string output_;
+  std::size_t sent_ = 0;  // of output_
+  bool begun_ = false;
+  std::function<std::string()> rest_;
   const ReplyWatcher& plausible_;
-  std::size_t sent_ = 0;
   bool cannot_send_ = false;
   FrameReader reader_;
   std::optional<ExchangeEnd> end_;
@@ -114,7 +123,7 @@ class Client {
 
 }  // namespace
 
-Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
+Exchanged exchange(int in, int out, const RequestParts& request, const Deadline& deadline,
                    const ReplyWatcher& plausible, int interrupt) {
   return Client(in, out, request, plausible, interrupt).run(deadline);
 }

@@ -31,11 +31,23 @@ struct Exchanged {
 // Told each piece of the reply as it comes; false ends the exchange as implausible.
 using ReplyWatcher = std::function<bool(std::string_view piece)>;
 
+// A request frame, without its NUL: the whole of it, or its head and what makes the rest, called
+// once the head is out.
+struct RequestParts {
+  RequestParts(std::string_view whole) : head(whole) {}
+  RequestParts(const std::string& whole) : head(whole) {}
+  RequestParts(const char* whole) : head(whole) {}
+  RequestParts(std::string_view first, std::function<std::string()> make_rest)
+      : head(first), rest(std::move(make_rest)) {}
+
+  std::string_view head;
+  std::function<std::string()> rest;
+};
+
 // Both descriptors are non-blocking. Bytes after the reply's NUL are ignored. `interrupt`, if there
 // is one, ends it when it becomes readable; nothing is read from it.
-Exchanged exchange(int in, int out, std::string_view request, const Deadline& deadline,
+Exchanged exchange(int in, int out, const RequestParts& request, const Deadline& deadline,
                    const ReplyWatcher& plausible, int interrupt = -1);
-
 // The reply to a frame, without its NUL; nothing: the connection is closed without one.
 using Answer = std::function<std::optional<std::string>(const std::string& frame)>;
 

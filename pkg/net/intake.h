@@ -36,6 +36,8 @@ class Intake {
   Clock::time_point deadline() const { return opened_ + frame_time(reader_.received()); }
   // Bytes in memory.
   std::size_t held() const { return reader_.held(); }
+  // What has come of it and is kept.
+  std::string_view unfinished() const { return reader_.content(); }
   // The complete frame; empty also when it was too large to be one for us.
   std::string take_frame() { return reader_.take(); }
 

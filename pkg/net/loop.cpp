@@ -269,12 +269,22 @@ void Loop::serve(const Poco::Net::Socket& socket, int mode) {
       unread_.push_back(slot->first);
       return set_polled_mode(slot->second, 0);
     } else {
-      connection.readable(keep_large_);
+      read_from(slot->second);
     }
     settle(slot);
   });
   limit_unfinished_bytes();
   limit_answering();
+}
+
+void Loop::read_from(Slot& slot) {
+  Connection& connection = slot.connection;
+  connection.readable(keep_large_);
+  if (!observer_ || slot.begun || connection.state() != State::reading) return;
+  const std::string_view unfinished = connection.unfinished();
+  if (unfinished.size() <= kSmallFrameBytes) {
+    slot.begun = observer_(unfinished, connection.source());
+  }
 }
 
 template <typename Work>
@@ -458,7 +468,8 @@ void Loop::settle(Slots::iterator slot) {
     std::string frame = connection.take_frame();
     known.answering_bytes = frame.size();
     answering_bytes_ += frame.size();
-    on_frame_({connection.id(), std::move(frame), connection.source(), connection.deadline()});
+    on_frame_({connection.id(), std::move(frame), connection.source(), connection.deadline(),
+               std::move(known.begun)});
   }
 }
 

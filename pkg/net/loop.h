@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -32,13 +33,22 @@ class IPAddress;
 
 namespace p2pchat {
 
+// Work that has begun on a frame before it was complete: whatever its maker needs to go on. It is
+// let go when the connection ends first.
+using BegunWork = std::shared_ptr<void>;
+
 // A complete frame on its way to whoever answers it.
 struct Incoming {
   std::uint64_t connection = 0;  // never used twice
   std::string frame;             // empty also when it was too large to be one for us
   Source source;
   std::chrono::steady_clock::time_point deadline;  // not taken up by then: drop it
+  BegunWork begun;                                 // nothing where none has
 };
+
+// Shown what has come of an unfinished frame, as long as that is no more than kSmallFrameBytes,
+// after each piece until it gives something.
+using FrameObserver = std::function<BegunWork(std::string_view unfinished, const Source& source)>;
 
 struct LoopLimits {
   std::size_t connections = 16'384;
@@ -66,6 +76,7 @@ class Loop {
   // All handlers are called on the loop's thread and set before run().
   void on_frame(std::function<void(Incoming)> handler) { on_frame_ = std::move(handler); }
   void on_large_frame(KeepLarge keep_large) { keep_large_ = std::move(keep_large); }
+  void on_unfinished_frame(FrameObserver observer) { observer_ = std::move(observer); }
   // Whenever `descriptor` is readable; the handler reads it empty. It stays the caller's.
   void watch(int descriptor, std::function<void()> handler);
   // Once, after that time.
@@ -92,6 +103,7 @@ class Loop {
     Connection::State counted = Connection::State::reading;
     std::size_t counted_bytes = 0;
     std::size_t answering_bytes = 0;  // of the frame that was handed on
+    BegunWork begun = {};
     Clock::time_point counted_deadline = kNever;
   };
   struct Outgoing {
@@ -115,6 +127,7 @@ class Loop {
   void pause_accepting();
   void make_room();
   void serve(const Poco::Net::Socket& socket, int mode);
+  void read_from(Slot& slot);
   void serve_watched();
   void wake();
   void take_outbox();
@@ -153,6 +166,7 @@ class Loop {
 
   std::function<void(Incoming)> on_frame_;
   KeepLarge keep_large_;
+  FrameObserver observer_;
   std::map<Poco::Net::Socket, std::function<void()>> watched_;
   std::multimap<Clock::time_point, Timer> timers_;
 

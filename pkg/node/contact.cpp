@@ -108,7 +108,8 @@ Line connect(const Contact& contact, const Deadline& deadline, int interrupt) {
   fail(contact, contact.addresses.front(), *first_failed);
 }
 
-Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline, int interrupt) {
+Exchanged ask(const Line& line, const RequestParts& frame, const Deadline& deadline,
+              int interrupt) {
   ReplyPrefix prefix;
   Exchanged end = exchange(
       line.in(), line.out(), frame, deadline,

@@ -64,7 +64,7 @@ class NotResolvedNow : public Error {
 Line connect(const Contact& contact, const Deadline& deadline, int interrupt = -1);
 
 // Sends the frame and waits for the reply's; the caller judges how it ended.
-Exchanged ask(const Line& line, std::string_view frame, const Deadline& deadline,
+Exchanged ask(const Line& line, const RequestParts& frame, const Deadline& deadline,
               int interrupt = -1);
 
 // Connects, asks `keys` and returns the reply's frame. Throws also for an exchange without one;

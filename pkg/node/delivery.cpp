@@ -181,17 +181,17 @@ class Delivery {
     if (handed_out) database_.scrub_log();
   }
 
-  SealedRequest seal() const {
+  SealedRequest seal(const RequestSealer& sealer) const {
     Draft draft;
     draft.iat = std::min(unix_now(), exp_ - 1);
     draft.exp = exp_;
     draft.jti = letter_.id;
     draft.body = letter_.body;
-    return seal_request(draft, identity_.key, identity_.id, statement_);
+    return sealer.seal(draft, identity_.key, identity_.id);
   }
 
   Reply attempt(bool second) {
-    SealedRequest sealed = seal();
+    SealedRequest sealed;
     const Exchanged end = second ? ask_again(sealed) : ask_recorded(sealed);
     switch (end.end) {
       case ExchangeEnd::answered:
@@ -210,19 +210,28 @@ class Delivery {
 
   Exchanged ask_recorded(SealedRequest& sealed) {
     const Line line = connected();
-    const std::uint64_t sealed_until = exp_;
     record();
-    if (exp_ != sealed_until) sealed = seal();
-    return ask(line, sealed.frame, deadline_, sender_.interrupt);
+    return ask_in_parts(line, sealed);
+  }
+
+  // The two operations with a private key take most of the time: we sign while the peer unwraps.
+  Exchanged ask_in_parts(const Line& line, SealedRequest& sealed) {
+    const RequestSealer sealer(statement_);
+    const std::string head = sealer.head() + ".";
+    const auto rest = [&] {
+      sealed = seal(sealer);
+      return sealed.frame.substr(head.size());
+    };
+    return ask(line, {head, rest}, deadline_, sender_.interrupt);
   }
 
   // A statement is not bound to a request: somebody between us and the peer may have delivered the
   // first attempt and put a newer statement in the ack's place. So from here on nothing short of an
   // ack tells that the message was not taken.
-  Exchanged ask_again(const SealedRequest& sealed) {
+  Exchanged ask_again(SealedRequest& sealed) {
     try {
       const Line line = connected();
-      Exchanged end = ask(line, sealed.frame, deadline_, sender_.interrupt);
+      Exchanged end = ask_in_parts(line, sealed);
       if (end.end == ExchangeEnd::not_begun) end.end = ExchangeEnd::lost;
       return end;
     } catch (const Error& error) {

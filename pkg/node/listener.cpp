@@ -80,6 +80,9 @@ class Listener {
   ListenEnd run() {
     loop_.watch(signals_.descriptor(), [this] { take_signals(); });
     loop_.on_frame([this](Incoming incoming) { take_frame(std::move(incoming)); });
+    loop_.on_unfinished_frame([this](std::string_view unfinished, const Source& source) {
+      return begin_frame(unfinished, source);
+    });
     loop_.on_large_frame([this](std::string_view prefix) { return responder_.is_for_us(prefix); });
     if (options_.time_limit) loop_.after(*options_.time_limit, [this] { stop(); });
     keep_keys_fresh();
@@ -165,11 +168,52 @@ class Listener {
     });
   }
 
+  // The key of a frame that is still coming, unwrapped meanwhile.
+  struct EarlyKey {
+    std::once_flag once;  // unwrapping it, or going on without
+    std::optional<UnwrappedKey> key;
+    std::atomic<bool> charged = false;
+  };
+
+  // Any worker; waits for the one that is at it.
+  static const UnwrappedKey* take(EarlyKey* early) {
+    if (early == nullptr) return nullptr;
+    std::call_once(early->once, [] {});
+    return early->key ? &*early->key : nullptr;
+  }
+
+  // Only who has a token, and while a worker has nothing else to do: all others wait until their
+  // frame is complete, and then for their turn.
+  BegunWork begin_frame(std::string_view unfinished, const Source& source) {
+    const std::size_t first = unfinished.find('.');
+    if (first == std::string_view::npos) return nullptr;
+    const std::size_t second = unfinished.find('.', first + 1);
+    if (second == std::string_view::npos || !admission_.has_token(source.network)) return nullptr;
+    auto early = std::make_shared<EarlyKey>();
+    const bool begun = workers_.submit_if_idle(
+        [this, early, head = std::string(unfinished.substr(0, second + 1)),
+         network = source.network] { unwrap_early(*early, head, network); });
+    return begun ? early : nullptr;
+  }
+
+  void unwrap_early(EarlyKey& early, const std::string& head, const std::string& network) {
+    std::call_once(early.once, [&] {
+      try {
+        early.key =
+            responder_.unwrap(head, [&] { return early.charged = admission_.charge(network); });
+      } catch (...) {  // it is tried again when the frame is complete
+      }
+    });
+  }
+
   // From the loop to a worker. What would only be sent to wait by the worker waits at once, so that
   // it takes no turn from others.
   void take_frame(Incoming incoming) {
     auto shared = std::make_shared<const Incoming>(std::move(incoming));
-    if (!admission_.has_token(shared->source.network) && responder_.is_for_us(shared->frame)) {
+    const auto* early = static_cast<const EarlyKey*>(shared->begun.get());
+    const bool charged = early != nullptr && early->charged;
+    if (!charged && !admission_.has_token(shared->source.network) &&
+        responder_.is_for_us(shared->frame)) {
       return submit_second(shared);
     }
     workers_.submit([this, shared] {
@@ -197,10 +241,13 @@ class Listener {
     auto exchange = std::make_shared<Exchange>();
     exchange->connection = incoming.connection;
     exchange->origin = {incoming.source.address, incoming.source.network};
-    exchange->opened = responder_.open(incoming.frame, [&] {
+    auto* early = static_cast<EarlyKey*>(incoming.begun.get());
+    const auto admit = [&] {
       exchange->charged = admission_.charge(incoming.source.network);
       return exchange->charged || queue == Queue::second;
-    });
+    };
+    exchange->opened = responder_.open(incoming.frame, admit, take(early));
+    exchange->charged = exchange->charged || (early != nullptr && early->charged);
     if (!exchange->opened.admitted) return submit_second(shared);
     if (!exchange->opened.request) {
       return loop_.reply(incoming.connection, std::move(exchange->opened.reply));

@@ -52,7 +52,15 @@ std::optional<RsaPublicKey> Responder::known_identity(const std::string& identit
   return is_known && is_theirs ? std::move(key) : std::nullopt;
 }
 
-Responder::Opened Responder::open(std::string_view frame, const Admit& admit) {
+std::optional<UnwrappedKey> Responder::unwrap(std::string_view frame_prefix, const Admit& admit) {
+  const auto key_id = recipient_key_id(frame_prefix);
+  std::shared_ptr<const Keyring> keyring;
+  const EncryptionKey* key = key_id ? find_key(*key_id, keyring) : nullptr;
+  return key != nullptr ? unwrap_early(frame_prefix, key->key, admit) : std::nullopt;
+}
+
+Responder::Opened Responder::open(std::string_view frame, const Admit& admit,
+                                  const UnwrappedKey* early) {
   Opened opened;
   opened.keyring = keyring_.now();
   if (equal_ignoring_ascii_case(frame.substr(0, kIdentifyRequest.size() + 1), kIdentifyRequest)) {
@@ -65,7 +73,7 @@ Responder::Opened Responder::open(std::string_view frame, const Admit& admit) {
       Result<Request> request = open_request(
           frame, opened.sealed_to->key, {identity_.id, identity_.key.public_key(), unix_now()},
           [this](const std::string& id) { return known_identity(id); },
-          [&] { return opened.admitted = !admit || admit(); });
+          [&] { return opened.admitted = !admit || admit(); }, early);
       if (!opened.admitted) return opened;
       if (request) opened.request = *std::move(request);
     }

@@ -36,7 +36,11 @@ class Responder {
   // True when the frame that begins so is sealed to one of our keys.
   bool is_for_us(std::string_view frame_prefix);
 
-  Opened open(std::string_view frame, const Admit& admit = {});
+  // The costly part of opening, as soon as the beginning of a frame allows it; nothing before that,
+  // when the frame is not for us, or when it is not admitted.
+  std::optional<UnwrappedKey> unwrap(std::string_view frame_prefix, const Admit& admit);
+
+  Opened open(std::string_view frame, const Admit& admit = {}, const UnwrappedKey* early = nullptr);
   Verdict decide(Database& database, const Request& request, const Origin& origin) const;
   // Once what was decided is committed.
   std::string seal(const Opened& opened, const Verdict& verdict);

@@ -40,6 +40,16 @@ void WorkerPool::submit(Job job) {
   changed_.notify_one();
 }
 
+bool WorkerPool::submit_if_idle(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_ || idle_ <= jobs_.size() + second_.size()) return false;
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_one();
+  return true;
+}
+
 void WorkerPool::submit_next(Job job) {
   {
     const std::lock_guard lock(mutex_);
@@ -92,7 +102,9 @@ WorkerPool::Job WorkerPool::take_job() {
 void WorkerPool::run() {
   std::unique_lock lock(mutex_);
   while (true) {
+    ++idle_;
     changed_.wait(lock, [this] { return ending_ || has_job(); });
+    --idle_;
     if (!has_job()) return;
     const Job job = take_job();
     lock.unlock();

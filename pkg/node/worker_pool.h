@@ -25,6 +25,8 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   void submit(Job job);
+  // Only when a thread waits for work; false when none does.
+  bool submit_if_idle(Job job);
   // Before what is waiting: the second half of work that has begun.
   void submit_next(Job job);
   // To the second queue, which gets one turn in ten while the first has work. `bytes` are what the
@@ -53,7 +55,8 @@ class WorkerPool {
   std::deque<Job> jobs_;
   std::deque<Second> second_;
   std::size_t second_bytes_ = 0;
-  unsigned turns_ = 0;  // of the first queue since the last of the second
+  std::size_t idle_ = 0;  // threads
+  unsigned turns_ = 0;    // of the first queue since the last of the second
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

@@ -121,14 +121,18 @@ bool is_name_hint(std::string_view text) {
   return true;
 }
 
-SealedRequest seal_request(const Draft& draft, const RsaPrivateKey& identity,
-                           const std::string& identity_id, const KeyStatement& receiver) {
+RequestSealer::RequestSealer(const KeyStatement& receiver)
+    : receiver_id_(receiver.identity_id),
+      jwe_(receiver.encryption, receiver.encryption_id, kSealedType) {}
+
+SealedRequest RequestSealer::seal(const Draft& draft, const RsaPrivateKey& identity,
+                                  const std::string& identity_id) const {
   std::string reply_key = random_bytes(kReplyKeyBytes);
   const std::string rk = encode_base64url(reply_key);
   const std::string body = encode_base64url(draft.body);
   std::vector<JsonMember> members = {{"v", kProtocolVersion},
                                      {"iss", identity_id},
-                                     {"aud", receiver.identity_id},
+                                     {"aud", receiver_id_},
                                      {"iat", draft.iat},
                                      {"exp", draft.exp},
                                      {"jti", draft.jti},
@@ -143,10 +147,15 @@ SealedRequest seal_request(const Draft& draft, const RsaPrivateKey& identity,
   const std::string signed_token = sign_jws(identity, identity_id, type_name(draft.type),
                                             write_padded_claims(std::move(members)));
   SealedRequest sealed;
-  sealed.frame = seal_jwe(receiver.encryption, receiver.encryption_id, kSealedType, signed_token);
+  sealed.frame = jwe_.seal(signed_token);
   sealed.reply_key = Secret(std::move(reply_key));
   sealed.frame_hash = sha256(sealed.frame);
   return sealed;
+}
+
+SealedRequest seal_request(const Draft& draft, const RsaPrivateKey& identity,
+                           const std::string& identity_id, const KeyStatement& receiver) {
+  return RequestSealer(receiver).seal(draft, identity, identity_id);
 }
 
 std::string content_hash(RequestType type, std::string_view aud, std::string_view body) {
@@ -164,16 +173,32 @@ std::optional<std::string> recipient_key_id(std::string_view frame_prefix) {
   return SealedJwe::recipient(frame_prefix.substr(0, dot), kSealedType);
 }
 
+std::optional<UnwrappedKey> unwrap_early(std::string_view frame_prefix,
+                                         const RsaPrivateKey& encryption_key, const Admit& admit) {
+  auto wrapped = SealedJwe::encrypted_key(frame_prefix);
+  if (!wrapped || wrapped->size() != encryption_key.bytes() || !admit()) return std::nullopt;
+  Secret key = *unwrap_key(encryption_key, *wrapped);
+  return UnwrappedKey{*std::move(wrapped), std::move(key)};
+}
+
 Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryption_key,
                              const Receiver& receiver, const IdentityLookup& known_identity,
-                             const Admit& admit) {
+                             const Admit& admit, const UnwrappedKey* early) {
   const Result<SealedJwe> jwe = SealedJwe::parse(frame);
   if (!jwe) return jwe.refusal();
   if (jwe->encrypted_key().size() != encryption_key.bytes()) {
     return Refusal{"an encrypted key of another size"};
   }
-  if (admit && !admit()) return Refusal{"not admitted"};
-  const auto signed_token = jwe->open(encryption_key);
+  const Secret* content_key = nullptr;
+  std::optional<Secret> unwrapped;
+  if (early != nullptr && early->wrapped == jwe->encrypted_key()) {
+    content_key = &early->key;
+  } else {
+    if (admit && !admit()) return Refusal{"not admitted"};
+    unwrapped = unwrap_key(encryption_key, jwe->encrypted_key());
+    content_key = &*unwrapped;
+  }
+  const auto signed_token = jwe->open(*content_key);
   if (!signed_token) {
     spend_a_verification(receiver, frame, known_identity);
     return Refusal{"it does not open"};

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "crypto/rsa_key.h"
 #include "crypto/secret.h"
+#include "jose/jwe.h"
 #include "protocol/key_statement.h"
 
 namespace p2pchat {
@@ -64,7 +65,21 @@ struct SealedRequest {
   std::string frame_hash;  // what the ack's rh must be
 };
 
-// Seals to the encryption key of `receiver`, with a fresh reply key.
+// Seals to the encryption key of `receiver`, with a fresh reply key. In two steps: see JweSealer.
+class RequestSealer {
+ public:
+  explicit RequestSealer(const KeyStatement& receiver);
+
+  // As the frame begins.
+  const std::string& head() const { return jwe_.head(); }
+  SealedRequest seal(const Draft& draft, const RsaPrivateKey& identity,
+                     const std::string& identity_id) const;
+
+ private:
+  std::string receiver_id_;
+  JweSealer jwe_;
+};
+// In one.
 SealedRequest seal_request(const Draft& draft, const RsaPrivateKey& identity,
                            const std::string& identity_id, const KeyStatement& receiver);
 
@@ -74,6 +89,12 @@ std::string content_hash(RequestType type, std::string_view aud, std::string_vie
 // The key id (EK) to which a frame is sealed, from as much of it as has come: nothing unless its
 // first segment has ended and is the header of a sealed request.
 std::optional<std::string> recipient_key_id(std::string_view frame_prefix);
+
+// A frame's content key, which its first two segments give: the costly part of opening it.
+struct UnwrappedKey {
+  std::string wrapped;
+  Secret key;
+};
 
 // The identity key of a known peer (trusted, pending or blocked), by its IK.
 using IdentityLookup = std::function<std::optional<RsaPublicKey>(const std::string& identity_id)>;
@@ -88,12 +109,17 @@ struct Receiver {
   std::uint64_t now = 0;    // seconds; for the expiry of a key statement only
 };
 
+// From a frame of which its first two segments have come, and perhaps more; nothing before that,
+// when the key has another size than ours, or when it is not admitted.
+std::optional<UnwrappedKey> unwrap_early(std::string_view frame_prefix,
+                                         const RsaPrivateKey& encryption_key, const Admit& admit);
+
 // Opens and verifies in the order of DESIGN 3.6. A refusal is answered with our key statement,
 // whatever its reason. The clock is not judged here: see clocks_agree(). Without `admit` everybody
-// is admitted.
+// is admitted; who was admitted early is not asked about again.
 Result<Request> open_request(std::string_view frame, const RsaPrivateKey& encryption_key,
                              const Receiver& receiver, const IdentityLookup& known_identity,
-                             const Admit& admit = {});
+                             const Admit& admit = {}, const UnwrappedKey* early = nullptr);
 
 // False when the request comes from the future or has expired: `skew`.
 bool clocks_agree(const Request& request, std::uint64_t now);

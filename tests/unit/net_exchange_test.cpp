@@ -71,6 +71,47 @@ TEST_CASE("exchange: the request goes out with its NUL and the reply comes back 
   CHECK(wire.heard() == "a request\0"s);
 }
 
+TEST_CASE("exchange: the head goes out before the rest is made") {
+  const Wire wire;
+  std::string heard;
+  const auto rest = [&] {
+    heard = wire.heard();
+    wire.say("a reply\0"s);
+    return " and its rest"s;
+  };
+  const Exchanged end = exchange(wire.client.get(), wire.client.get(), {"a head", rest},
+                                 Deadline(kPatience), kAnything);
+  CHECK(end.end == ExchangeEnd::answered);
+  CHECK(heard == "a head");
+  CHECK(wire.heard() == " and its rest\0"s);
+}
+
+TEST_CASE("exchange: a peer that goes before the rest has a part of the request") {
+  Wire wire;
+  const auto rest = [&] {
+    wire.peer.reset();
+    return " and its rest"s;
+  };
+  const Exchanged end = exchange(wire.client.get(), wire.client.get(), {"a head", rest},
+                                 Deadline(kPatience), kAnything);
+  CHECK(end.end == ExchangeEnd::lost);
+}
+
+TEST_CASE("exchange: without a byte of the head nobody has the request") {
+  Wire wire;
+  wire.fill();
+  wire.peer.reset();
+  bool made = false;
+  const auto rest = [&] {
+    made = true;
+    return ""s;
+  };
+  const Exchanged end = exchange(wire.client.get(), wire.client.get(), {"a head", rest},
+                                 Deadline(kPatience), kAnything);
+  CHECK(end.end == ExchangeEnd::not_begun);
+  CHECK_FALSE(made);
+}
+
 TEST_CASE("exchange: it works over two pipes") {
   std::array<int, 2> to_peer{};
   std::array<int, 2> to_client{};

@@ -246,6 +246,59 @@ TEST_CASE("loop: a frame in two pieces is handed on once") {
   CHECK_FALSE(served.has_next());
 }
 
+TEST_CASE("loop: what has come of a frame is shown until work on it begins") {
+  Served served;
+  std::mutex mutex;
+  std::vector<std::string> shown;
+  const auto seen = [&](std::size_t count) {
+    const auto by = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < by) {
+      if (const std::lock_guard lock(mutex); shown.size() >= count) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  };
+  served.loop.on_unfinished_frame([&](std::string_view unfinished, const Source& source) {
+    const std::lock_guard lock(mutex);
+    CHECK(source.address == "127.0.0.1");
+    shown.emplace_back(unfinished);
+    return unfinished.size() < 4 ? BegunWork() : std::make_shared<std::string>("begun");
+  });
+  served.start();
+  const Client client = served.connect("ab");
+  REQUIRE(seen(1));
+  client.send("cd");
+  REQUIRE(seen(2));
+  client.send("ef\0"s);
+  const Incoming incoming = served.next();
+  CHECK(incoming.frame == "abcdef");
+  REQUIRE(incoming.begun);
+  CHECK(*static_cast<std::string*>(incoming.begun.get()) == "begun");
+  const Client whole = served.connect("whole\0"s);
+  CHECK_FALSE(served.next().begun);
+  const std::lock_guard lock(mutex);
+  CHECK(shown == std::vector<std::string>{"ab", "abcd"});
+}
+
+TEST_CASE("loop: work that has begun is let go with a connection that ends before its frame") {
+  Served served;
+  std::promise<std::weak_ptr<void>> begun;
+  served.loop.on_unfinished_frame([&](std::string_view, const Source&) {
+    const auto work = std::make_shared<int>(1);
+    begun.set_value(work);
+    return work;
+  });
+  served.start();
+  Client client = served.connect("unfinished");
+  auto started = begun.get_future();
+  REQUIRE(started.wait_for(kPatience) == std::future_status::ready);
+  const std::weak_ptr<void> work = started.get();
+  client.close();
+  const auto by = std::chrono::steady_clock::now() + kPatience;
+  while (!work.expired() && std::chrono::steady_clock::now() < by) std::this_thread::yield();
+  CHECK(work.expired());
+}
+
 TEST_CASE("loop: bytes that come with the NUL close the connection without a reply") {
   Served served;
   served.start();

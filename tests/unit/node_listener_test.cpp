@@ -116,6 +116,41 @@ TEST_CASE_METHOD(Fixture,
   CHECK(info.announced_address == "127.0.0.1:5050");
 }
 
+TEST_CASE_METHOD(Fixture, "listener: frames whose head comes first are answered as whole ones") {
+  befriend();
+  Listening listening(bob.home(), options_for(1));
+  const Draft draft = [] {
+    Draft made;
+    made.iat = unix_now();
+    made.exp = made.iat + 3600;
+    made.jti = new_message_id();
+    made.body = "in parts";
+    return made;
+  }();
+  const auto ask_in_parts = [&](const std::string& frame, std::size_t head) {
+    const Deadline deadline(kPatience);
+    const Line line = connect({"bob", {listening.address()}}, deadline);
+    return ask(line, {std::string_view(frame).substr(0, head), [&] { return frame.substr(head); }},
+               deadline)
+        .reply;
+  };
+  const SealedRequest request =
+      seal_request(draft, alice_identity(), id_of(Who::alice), current_statement(Who::bob));
+  const std::size_t head = request.frame.find('.', request.frame.find('.') + 1) + 1;
+  const std::string statement = current_statement(Who::bob).token;
+  for (const std::size_t place : {std::size_t{5}, head - 5, head + 5, request.frame.size() - 5}) {
+    std::string damaged = request.frame;
+    damaged[place] = damaged[place] == 'A' ? 'B' : 'A';
+    CHECK(ask_in_parts(damaged, head) == statement);
+  }
+  const Result<Ack> ack = open_ack(ask_in_parts(request.frame, head),
+                                   {RequestType::message, id_of(Who::bob), id_of(Who::alice),
+                                    draft.jti, request.frame_hash, request.reply_key});
+  REQUIRE(ack);
+  CHECK(ack->status == AckStatus::ok);
+  CHECK(listening.end().reached);
+}
+
 TEST_CASE_METHOD(Fixture, "listener: from registration to reply") {
   {
     Listening listening(bob.home(), options_for());

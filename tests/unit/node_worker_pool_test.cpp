@@ -49,6 +49,18 @@ TEST_CASE("worker_pool: every job is done, by whichever thread is free") {
   CHECK(comes(all));
 }
 
+TEST_CASE("worker_pool: what is for an idle thread alone is not done by one that works") {
+  std::promise<void> done;
+  {
+    BusyPool busy;
+    CHECK_FALSE(busy.pool.submit_if_idle([&] { done.set_value(); }));
+    busy.submitted.set_value();
+    // Until its only thread has come to rest.
+    while (!busy.pool.submit_if_idle([&] { done.set_value(); })) std::this_thread::yield();
+    CHECK(comes(done));
+  }
+}
+
 TEST_CASE("worker_pool: jobs run beside each other") {
   std::promise<void> first;
   std::promise<void> second;

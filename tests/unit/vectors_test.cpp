@@ -251,7 +251,8 @@ bool verifies(std::string_view token, const RsaPublicKey& key) {
 
 std::optional<std::string> opened(std::string_view token, const RsaPrivateKey& key) {
   const auto jwe = SealedJwe::parse(token);
-  return jwe ? jwe->open(key) : std::nullopt;
+  const auto content_key = jwe ? unwrap_key(key, jwe->encrypted_key()) : std::nullopt;
+  return content_key ? jwe->open(*content_key) : std::nullopt;
 }
 
 std::optional<std::string> opened_directly(std::string_view token, const Secret& key) {

@@ -92,7 +92,7 @@ void add_statement(Values& values) {
   values["statement.claims"] = json_of(again.token, 1);
 }
 
-// Draws in the order of seal_request(): rk, salt, content key, seed; and the IV.
+// Draws in the order of seal_request(): content key, seed, rk, salt; and the IV.
 SealedRequest add_request(Values& values, const std::string& name, const Draft& draft) {
   const FixedRandom random("worked example, " + name);
   SealedRequest sealed = seal_request(draft, published_alice().identity, published_alice().id(),
@@ -101,15 +101,15 @@ SealedRequest add_request(Values& values, const std::string& name, const Draft& 
   REQUIRE(drawn.size() == 4);
   const Secret content_key = unwrap_content_key(published_bob().encryption.evp(),
                                                 *decode_base64url(segment(sealed.frame, 1)));
-  REQUIRE(content_key.view() == drawn[2]);
-  REQUIRE(sealed.reply_key.view() == drawn[0]);
-  const std::string jws = *SealedJwe::parse(sealed.frame)->open(published_bob().encryption);
-  values[name + ".rk"] = encode_base64url(drawn[0]);
+  REQUIRE(content_key.view() == drawn[0]);
+  REQUIRE(sealed.reply_key.view() == drawn[2]);
+  const std::string jws = *SealedJwe::parse(sealed.frame)->open(content_key);
+  values[name + ".rk"] = encode_base64url(drawn[2]);
   values[name + ".header"] = json_of(jws, 0);
   values[name + ".claims"] = counted_pad(json_of(jws, 1));
-  values[name + ".salt"] = encode_base64url(drawn[1]);
+  values[name + ".salt"] = encode_base64url(drawn[3]);
   values[name + ".jws"] = jws;
-  values[name + ".drawn"] = encode_base64url(drawn[2]) + "\n" + encode_base64url(drawn[3]) + "\n" +
+  values[name + ".drawn"] = encode_base64url(drawn[0]) + "\n" + encode_base64url(drawn[1]) + "\n" +
                             segment(sealed.frame, 2);
   values[name + ".frame"] = sealed.frame;
   return sealed;
