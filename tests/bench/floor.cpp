@@ -4,7 +4,10 @@
 // alone.
 //
 // usage: floor PORT LOG IDENTITY.pem IDENTITY_ID PEER_ID ENCRYPTION.pem ENCRYPTION_ID <MESSAGE
+//        floor seal COUNT IDENTITY.pem IDENTITY_ID PEER_ID ENCRYPTION.pem ENCRYPTION_ID <MESSAGE
 // The ids are thumbprints (RFC 7638); LOG is written and synced twice, as `send` syncs its state.
+// The second form sends nothing: it writes COUNT requests, each of an id of its own and with its
+// NUL, to stdout.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -201,53 +204,85 @@ std::string exchange(int port, std::string_view frame) {
   return reply;
 }
 
+// Who sends to whom.
+struct Ends {
+  std::string iss;
+  std::string aud;
+  EVP_PKEY* identity;
+  EVP_PKEY* encryption;
+  std::string encryption_id;
+};
+
+struct Request {
+  std::string jti;
+  std::string reply_key;
+  std::string frame;  // without its NUL
+};
+
+Request seal(const Ends& ends, std::string_view message) {
+  Request request;
+  request.reply_key = random_bytes(32);
+  do request.jti = base64url(random_bytes(16));
+  while (request.jti.starts_with('-'));
+  const std::string now = std::to_string(std::time(nullptr));
+  const std::string later = std::to_string(std::time(nullptr) + 86400);
+  std::string claims = "{\"v\":1," + member("iss", ends.iss) + "," + member("aud", ends.aud) +
+                       ",\"iat\":" + now + ",\"exp\":" + later + "," + member("jti", request.jti) +
+                       "," + member("rk", base64url(request.reply_key)) + "," +
+                       member("body", base64url(message)) + ",\"pad\":\"";
+  claims.append(std::max<std::size_t>(512, std::bit_ceil(claims.size() + 2)) - claims.size() - 2,
+                ' ');
+  claims += "\"}";
+  std::string token = base64url("{\"alg\":\"PS256\"," + member("kid", ends.iss) + "," +
+                                member("typ", "p2pchat-msg+jwt") + "}") +
+                      "." + base64url(claims);
+  token += "." + base64url(sign(ends.identity, token));
+
+  const std::string content_key = random_bytes(32);
+  const std::string header =
+      base64url("{\"alg\":\"RSA-OAEP-256\",\"enc\":\"A256GCM\"," +
+                member("kid", ends.encryption_id) + ",\"typ\":\"p2pchat+jwe\",\"cty\":\"JWT\"}");
+  request.frame = header + "." + base64url(wrap(ends.encryption, content_key)) +
+                  sealed_parts(content_key, header, token);
+  return request;
+}
+
+void write_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = write(STDOUT_FILENO, bytes.data(), bytes.size());
+    require(count > 0);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   require(argc == 8);
-  const std::string iss = argv[4];
-  const std::string aud = argv[5];
   std::string message;
   char piece[65536];
   for (ssize_t count = 0; (count = read(STDIN_FILENO, piece, sizeof piece)) > 0;) {
     message.append(piece, static_cast<std::size_t>(count));
   }
   if (message.ends_with('\n')) message.pop_back();
+  const Ends ends{argv[4], argv[5], read_key(argv[3], true), read_key(argv[6], false), argv[7]};
 
-  const std::string reply_key = random_bytes(32);
-  std::string jti;
-  do jti = base64url(random_bytes(16));
-  while (jti.starts_with('-'));
-  const std::string now = std::to_string(std::time(nullptr));
-  const std::string later = std::to_string(std::time(nullptr) + 86400);
-  std::string claims = "{\"v\":1," + member("iss", iss) + "," + member("aud", aud) +
-                       ",\"iat\":" + now + ",\"exp\":" + later + "," + member("jti", jti) + "," +
-                       member("rk", base64url(reply_key)) + "," +
-                       member("body", base64url(message)) + ",\"pad\":\"";
-  claims.append(std::max<std::size_t>(512, std::bit_ceil(claims.size() + 2)) - claims.size() - 2,
-                ' ');
-  claims += "\"}";
-  std::string token = base64url("{\"alg\":\"PS256\"," + member("kid", iss) + "," +
-                                member("typ", "p2pchat-msg+jwt") + "}") +
-                      "." + base64url(claims);
-  token += "." + base64url(sign(read_key(argv[3], true), token));
+  if (argv[1] == std::string_view("seal")) {
+    for (int left = std::atoi(argv[2]); left > 0; --left) {
+      write_all(seal(ends, message).frame + std::string(1, '\0'));
+    }
+    return 0;
+  }
 
-  const std::string content_key = random_bytes(32);
-  std::string frame =
-      base64url("{\"alg\":\"RSA-OAEP-256\",\"enc\":\"A256GCM\"," + member("kid", argv[7]) +
-                ",\"typ\":\"p2pchat+jwe\",\"cty\":\"JWT\"}");
-  const std::string header = frame;
-  frame += "." + base64url(wrap(read_key(argv[6], false), content_key)) +
-           sealed_parts(content_key, header, token);
-  write_log(argv[2], frame);
-  const std::string hash = base64url(sha256(frame));
-  const std::string ack =
-      open_parts(reply_key, exchange(std::atoi(argv[1]), frame + std::string(1, '\0')));
+  const Request request = seal(ends, message);
+  write_log(argv[2], request.frame);
+  const std::string hash = base64url(sha256(request.frame));
+  const std::string ack = open_parts(
+      request.reply_key, exchange(std::atoi(argv[1]), request.frame + std::string(1, '\0')));
   const std::string st = value_of(ack, "st");
-  require((st == "ok" || st == "dup") && value_of(ack, "irt") == jti &&
-          value_of(ack, "rh") == hash && value_of(ack, "iss") == aud &&
-          value_of(ack, "aud") == iss);
-  const std::string body = from_base64url(value_of(ack, "body"));
-  require(write(STDOUT_FILENO, body.data(), body.size()) == static_cast<ssize_t>(body.size()));
+  require((st == "ok" || st == "dup") && value_of(ack, "irt") == request.jti &&
+          value_of(ack, "rh") == hash && value_of(ack, "iss") == ends.aud &&
+          value_of(ack, "aud") == ends.iss);
+  write_all(from_base64url(value_of(ack, "body")));
   return 0;
 }
