@@ -200,7 +200,8 @@ user {getpass.getuser()}
         asked = self.start(None, subscribe, *options, "-t", "ask", stdout=subprocess.PIPE)
         self.start(None, publish, *options, "-t", "answer", "-l", stdin=asked.stdout)
         asked.stdout.close()
-        command = [request, *options, "-t", "ask", "-e", "answer", "-s"]
+        # From a file or stdin, that of 2.0.11 sends nothing.
+        command = [request, *options, "-t", "ask", "-e", "answer", "-m", MESSAGE.strip()]
         self.settle([*command, "-W", "1"], MESSAGE)
         return command, self.message, MESSAGE, "both certified, to a broker"
 
