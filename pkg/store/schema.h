@@ -107,6 +107,13 @@ inline constexpr std::array kMigrations = {
       -- Of ours: attempts that have begun after the first.
       ALTER TABLE messages ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
     )sql",
+    // What a clean-up looks for with every message, and nothing that it would pass over: most that
+    // has expired still has its body, and most strangers are new.
+    R"sql(
+      DROP INDEX messages_by_exp;
+      CREATE INDEX messages_to_purge ON messages (exp) WHERE body IS NULL;
+      CREATE INDEX peers_pending_by_age ON peers (first_seen) WHERE status = 'pending';
+    )sql",
 };
 
 inline constexpr int kSchemaVersion = static_cast<int>(kMigrations.size());

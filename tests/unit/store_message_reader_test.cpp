@@ -207,12 +207,12 @@ TEST_CASE_METHOD(Fixture,
   CHECK_THAT(newest, Catch::Contains("USING COVERING INDEX messages_by_time (time>?)"));
 }
 
-TEST_CASE_METHOD(Fixture,
-                 "message reader: what is purged with every message sent is found by expiry") {
+TEST_CASE_METHOD(
+    Fixture, "message reader: what is purged with every message sent is looked for there alone") {
   const auto plans = plans_of([&] { messages.purge(1000); });
   REQUIRE_FALSE(plans.empty());
   CHECK(std::count(plans.begin(), plans.end(),
-                   "SEARCH messages USING INDEX messages_by_exp (exp<?)") == 2);
+                   "SEARCH messages USING INDEX messages_to_purge (exp<?)") == 2);
 }
 
 }  // namespace p2pchat

@@ -1,3 +1,4 @@
+#include "store/peers.h"
 #include "store/queue.h"
 
 #include <SQLiteCpp/Statement.h>
@@ -238,9 +239,11 @@ TEST_CASE_METHOD(Fixture, "queue table: what is purged with every message sent i
   const std::string plans = plans_of([&] {
     messages.purge(1000);
     messages.forget_bodies(1000);
+    Peers(database).expire_pending(1000);
   });
-  CHECK_THAT(plans, Catch::Contains("SEARCH messages USING INDEX messages_by_exp (exp<?)"));
+  CHECK_THAT(plans, Catch::Contains("SEARCH messages USING INDEX messages_to_purge (exp<?)"));
   CHECK_THAT(plans, Catch::Contains("SEARCH messages USING INDEX messages_with_body (time<?)"));
+  CHECK_THAT(plans, Catch::Contains("INDEX peers_pending_by_age (first_seen<?)"));
   CHECK_THAT(plans, !Catch::Contains("SCAN messages"));
 }
 
