@@ -34,7 +34,6 @@ PeerInfo describe(const PeerRow& row) {
   info.hint = row.hint;
   info.first_seen = row.first_seen;
   info.last_seen = row.last_seen;
-  if (const auto statement = read_key_statement(row.statement)) info.keys_expire = statement->exp;
   return info;
 }
 
@@ -126,7 +125,10 @@ PeerRow AddressBook::require(const std::string& selector) {
 }
 
 PeerInfo AddressBook::show(const std::string& selector) {
-  return describe(require(selector));
+  const PeerRow row = require(selector);
+  PeerInfo info = describe(row);
+  if (const auto statement = read_key_statement(row.statement)) info.keys_expire = statement->exp;
+  return info;
 }
 
 // What claims to be a peer of ours under another key: our user has to name the key it means.

@@ -25,7 +25,7 @@ struct PeerInfo {
   std::string hint;               // what the peer calls itself: untrusted text
   std::uint64_t first_seen = 0;   // seconds since 1970
   std::uint64_t last_seen = 0;    // 0: never
-  std::uint64_t keys_expire = 0;  // exp of the newest key statement
+  std::uint64_t keys_expire = 0;  // exp of the newest key statement; show() alone reads it
 };
 
 // A peer name: [A-Za-z0-9][A-Za-z0-9._-]{0,63}, not all digits.
