@@ -5,7 +5,6 @@ README: `send`, `listen`, `scale`, `counts` and `keygen`. A quarter of an hour.
 usage: scripts/bench all
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -27,8 +26,8 @@ def table():
     for name in dict.fromkeys(row["measure"] for row in results):
         first, *_, last = (row for row in results if row["measure"] == name)
         rows.append(("scale", f"`{name}` with {last['peers']} peers and {last['messages']} messages",
-                     f"{last['ratio']} of the instructions, {last['ratio_ms']} of the time, with "
-                     f"{first['peers']} and {first['messages']}"))
+                     f"instructions {last['ratio']}, time {last['ratio_ms']} of that with {first['peers']} and "
+                     f"{first['messages']}"))
     rows += [("counts", row["measure"], row["value"]) for row in read_results("counts")]
     rows += [("keygen", f"`{row['name']}` {row['median_ms']} ms ({row['lower_ms']} to {row['upper_ms']})",
               f"{row['ratio']} of `openssl genpkey`") for row in read_results("keygen")]
@@ -36,7 +35,7 @@ def table():
 
 
 def main():
-    argparse.ArgumentParser(usage=__doc__, add_help=False).parse_args()
+    common.Parser(__doc__).parse_args()
     folder = os.path.dirname(os.path.abspath(__file__))
     for name, *arguments in (*BENCHES, ("plot",)):
         print(f"---- {name}", flush=True)

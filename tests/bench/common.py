@@ -5,6 +5,7 @@ Results lie in $P2PCHAT_RESULTS (default: build/bench) as NAME.tsv: one line of 
 rows; `scripts/bench plot` and `scripts/bench all` read them.
 """
 
+import argparse
 import base64
 import contextlib
 import glob
@@ -26,7 +27,7 @@ RELEASE = os.environ.get("P2PCHAT_RELEASE", f"{ROOT}/build-release/p2pchat")
 RESULTS = os.environ.get("P2PCHAT_RESULTS", f"{ROOT}/build/bench")
 FLOOR = f"{ROOT}/build/tests/p2pchat_floor"
 REPLAY = f"{ROOT}/build/tests/p2pchat_replay"
-BITS = 3072
+BITS = int(os.environ.get("P2PCHAT_BENCH_BITS", "3072"))  # of every key; fewer for a trial alone
 PATIENCE = 60  # seconds, for whatever only a hang takes so long
 MESSAGE = "one line of a message\n"
 REPLY = "one line of a reply"
@@ -37,6 +38,21 @@ def fail(text, hint=None):
     if hint:
         print(f"bench: hint: {hint}", file=sys.stderr)
     sys.exit(1)
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a bench whose docstring is its usage."""
+
+    def __init__(self, usage):
+        super().__init__(usage=usage[usage.index("scripts/bench"):].rstrip().replace("%", "%%"))
+
+    def format_help(self):
+        return self.format_usage()
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        print(f"bench: error: {message}", file=sys.stderr)
+        sys.exit(64)
 
 
 # ---- the machine and its programs
@@ -63,7 +79,7 @@ def print_machine():
     print(f"machine: {cores()} cores, {model()}, {platform.system()} {platform.release()}, "
           f"load {os.getloadavg()[0]:.1f}")
     print(f"versions: {first_line(BIN, '--version')}, {first_line('openssl', 'version')}, "
-          f"Python {platform.python_version()}", flush=True)
+          f"Python {platform.python_version()}; keys: RSA-{BITS}", flush=True)
 
 
 def find(program):

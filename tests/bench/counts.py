@@ -10,7 +10,6 @@ under way at any moment.
 usage: scripts/bench counts
 """
 
-import argparse
 import collections
 import os
 import re
@@ -137,7 +136,7 @@ def callgrind(out):
 
 
 def main():
-    argparse.ArgumentParser(usage=__doc__, add_help=False).parse_args()
+    common.Parser(__doc__).parse_args()
     common.require_built(common.FLOOR, common.REPLAY)
     common.require_programs("valgrind", "callgrind_annotate", "strace", "openssl")
     common.print_machine()

@@ -6,7 +6,6 @@ usage: scripts/bench keygen [N]
   N  of each (default: 50)
 """
 
-import argparse
 import os
 import shutil
 
@@ -14,7 +13,7 @@ import common
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser = common.Parser(__doc__)
     parser.add_argument("count", nargs="?", type=int, default=50)
     options = parser.parse_args()
     if options.count < 1:

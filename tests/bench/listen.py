@@ -12,7 +12,6 @@ usage: scripts/bench listen [SECONDS]
   SECONDS  of load, for one core and for all of them (default: 10)
 """
 
-import argparse
 import contextlib
 import os
 import sqlite3
@@ -93,7 +92,7 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser = common.Parser(__doc__)
     parser.add_argument("seconds", nargs="?", type=int, default=10)
     options = parser.parse_args()
     if options.seconds < 1:

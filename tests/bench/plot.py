@@ -4,7 +4,6 @@
 usage: scripts/bench plot
 """
 
-import argparse
 import os
 import subprocess
 
@@ -26,17 +25,21 @@ def quoted(text):
 
 
 def bars(output, title, rows, axis):
-    """Horizontal ones, each with its quartiles: rows of (name, value, lower, upper), the first on top."""
+    """Horizontal ones, each with its quartiles: rows of (name, value, lower, upper), the first on top.
+    What is several times the first may end outside: its number says how far."""
     data = "\n".join(f"{len(rows) - place}\t{value}\t{lower}\t{upper}"
                      for place, (_, value, lower, upper) in enumerate(rows))
-    names = ", ".join(f'"{quoted(name)}" {len(rows) - place}' for place, (name, *_) in enumerate(rows))
+    names = ", ".join(f'"{quoted(name)}  {value}" {len(rows) - place}'
+                      for place, (name, value, *_) in enumerate(rows))
+    largest = max(float(value) for _, value, *_ in rows)
+    shown = 6 * float(rows[0][1]) if largest > 12 * float(rows[0][1]) and axis.startswith("ms") else "*"
     return HEAD.format(output=output, title=quoted(title), height=120 + 32 * len(rows), grid="x") + f"""
 $data << END
 {data}
 END
 set ytics ({names})
 set yrange [0.4:{len(rows) + 0.6}]
-set xrange [0:*]
+set xrange [0:{shown}]
 set xlabel "{quoted(axis)}"
 unset key
 plot $data using (0):1:(0):2:($1-0.35):($1+0.35) with boxxyerror linecolor rgb "#4878a8", \\
@@ -64,14 +67,15 @@ def draw_listen(output):
 
 
 def draw_libraries(output):
-    rows = sorted(((f"{row['of']}: {row['name']}", float(row["instructions"]) / 1e6)
-                   for row in read_results("libraries") if float(row["instructions"]) >= 1e5), key=lambda row: row[0])
-    return rows and bars(output, "where the instructions are", [(name, *[value] * 3) for name, value in rows],
+    rows = sorted(((row["of"], -float(row["instructions"]) / 1e6, row["name"])
+                   for row in read_results("libraries") if float(row["instructions"]) >= 1e5))
+    return rows and bars(output, "where the instructions are",
+                         [(f"{of}: {name}", *[f"{-millions:.1f}"] * 3) for of, millions, name in rows],
                          "millions of instructions")
 
 
 def draw_scale(output):
-    rows = [row for row in read_results("scale") if row["measure"] != "peers"]
+    rows = [row for row in read_results("scale") if row["ratio"] != "-"]
     if not rows:
         return None
     blocks, lines = {}, []
@@ -89,20 +93,19 @@ def draw_scale(output):
 
 
 def main():
-    argparse.ArgumentParser(usage=__doc__, add_help=False).parse_args()
+    common.Parser(__doc__).parse_args()
+    scripts = {name: draw(f"{RESULTS}/{name}.svg") for name, draw in (
+        ("send", draw_send), ("listen", draw_listen), ("scale", draw_scale), ("libraries", draw_libraries),
+        ("keygen", draw_keygen))}
+    if not any(scripts.values()):
+        fail(f"no results in {RESULTS}", "scripts/bench all")
     common.require_programs("gnuplot")
-    drawn = []
-    for name, draw in (("send", draw_send), ("listen", draw_listen), ("scale", draw_scale),
-                       ("libraries", draw_libraries), ("keygen", draw_keygen)):
-        script = draw(f"{RESULTS}/{name}.svg")
+    for name, script in scripts.items():
         if script:
             done = subprocess.run(["gnuplot", "-"], input=script, text=True, capture_output=True, check=False)
             if done.returncode != 0 or not os.path.getsize(f"{RESULTS}/{name}.svg"):
                 fail(f"gnuplot cannot draw {name}: {done.stderr.strip()}")
-            drawn.append(f"{RESULTS}/{name}.svg")
-    if not drawn:
-        fail(f"no results in {RESULTS}", "scripts/bench all")
-    print("\n".join(drawn))
+            print(f"{RESULTS}/{name}.svg")
 
 
 if __name__ == "__main__":

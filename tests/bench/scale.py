@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Whether what is done costs the same however much is in the state: `send`, a received message, the
-start of a listener, `peers show` and `log -n 20`, and `peers`, whose output grows. Each in three
-states, filled by SQL; instructions by callgrind, and whole processes in turn.
+start of a listener, `peers show` and `log -n 20`; and `peers`, whose output grows, by its time alone.
+Each in three states, filled by SQL; instructions by callgrind, and whole processes in turn.
 
 The messages are of the last 80 days, both ways, handed out or acknowledged, a tenth of them and the
 newest 20 with the one peer that is measured with, the others with all the peers there are. Each state
@@ -13,7 +13,6 @@ usage: scripts/bench scale [ROUNDS] [--state PEERS:MESSAGES]...
            compared with
 """
 
-import argparse
 import contextlib
 import os
 import random
@@ -29,6 +28,7 @@ DAY = 86_400
 LIFE = 7 * DAY  # what `send` gives a message
 NEWEST = 20  # messages that `log -n 20` shows, the same in each state
 RECEIVED = 5  # messages, to tell what one costs
+LISTED = 3  # times, of all peers
 AT_ONCE = 20  # messages, each after the one before it, in a round
 
 
@@ -139,7 +139,7 @@ class Received:
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser = common.Parser(__doc__)
     parser.add_argument("rounds", nargs="?", type=int, default=20)
     parser.add_argument("--state", action="append")
     options = parser.parse_args()
@@ -172,7 +172,7 @@ def main():
         with open(given, "w", encoding="ascii") as file:
             file.write(common.MESSAGE)
         commands = {"send": ("send", "-q", "alice"), "peers show": ("peers", "show", "alice"),
-                    "log -n 20": ("log", "-n", "20"), "peers": ("peers",)}
+                    "log -n 20": ("log", "-n", "20")}
         received = Received(started, requests)
 
         for state in states:
@@ -194,14 +194,18 @@ def main():
             contenders["received message", state] = (
                 lambda state=state, open_one=open_one: received.send(state, open_one, AT_ONCE))
         times = common.in_turn(options.rounds, contenders)
+        times.update(common.in_turn(min(options.rounds, LISTED), {
+            ("peers", state): (lambda state=state: common.time_process(state.words(("peers",)), given,
+                                                                       f"{folder}/out")[0])
+            for state in states}))
 
     rows = [("measure", "peers", "messages", "instructions", "ratio", "ms", "ratio_ms")]
     base = states[0]
-    for name in (*commands, "received message", "start of a listener"):
+    for name in (*commands, "received message", "start of a listener", "peers"):
         for state in states:
-            wall = times.get((name, state))
-            rows.append((name, state.peers, state.messages, f"{counts[name, state]:.0f}",
-                         f"{counts[name, state] / counts[name, base]:.3f}",
+            wall, count = times.get((name, state)), counts.get((name, state))
+            rows.append((name, state.peers, state.messages, f"{count:.0f}" if count else "-",
+                         f"{count / counts[name, base]:.3f}" if count else "-",
                          f"{common.quartiles(wall)[1]:.2f}" if wall else "-",
                          f"{common.ratio(wall, times[name, base]):.3f}" if wall else "-"))
     print(f"instructions of one run; medians of {options.rounds}; ratios to the first state; "

@@ -11,7 +11,6 @@ usage: scripts/bench send [ROUNDS] [--only NAME]...
   --only  these only: p2pchat, release, floor, s_client, ncat, socat, curl, mosquitto_rr, gpg, age, ssh
 """
 
-import argparse
 import getpass
 import os
 import socket
@@ -89,7 +88,7 @@ class Setting:
 
     def release(self):
         if not os.access(common.RELEASE, os.X_OK):
-            raise Missing(os.path.relpath(common.RELEASE, common.ROOT))
+            raise Missing(common.RELEASE)
         return self.p2pchat(common.RELEASE)
 
     def floor(self):
@@ -289,7 +288,7 @@ def end_agents(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser = common.Parser(__doc__)
     parser.add_argument("rounds", nargs="?", type=int, default=50)
     parser.add_argument("--only", action="append", choices=NAMES)
     options = parser.parse_args()
