@@ -1,6 +1,5 @@
 #include "store/database.h"
 
-#include <SQLiteCpp/Statement.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -85,6 +84,26 @@ void Database::begin(const Deadline& deadline) {
 bool Database::scrub_log() {
   return sqlite3_wal_checkpoint_v2(sqlite_.getHandle(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr,
                                    nullptr) == SQLITE_OK;
+}
+
+std::unique_ptr<SQLite::Statement> Database::take_statement(const std::string& sql) {
+  const auto kept = std::find_if(prepared_.begin(), prepared_.end(),
+                                 [&](const auto& entry) { return entry.first == sql; });
+  if (kept == prepared_.end()) return std::make_unique<SQLite::Statement>(sqlite_, sql);
+  std::unique_ptr<SQLite::Statement> statement = std::move(kept->second);
+  prepared_.erase(kept);
+  return statement;
+}
+
+void Database::keep_statement(std::string sql,
+                              std::unique_ptr<SQLite::Statement> statement) noexcept {
+  try {
+    // What was bound goes too: it may be a body of up to 1 MiB.
+    statement->tryReset();
+    statement->clearBindings();
+    prepared_.emplace_back(std::move(sql), std::move(statement));
+  } catch (const std::exception&) {  // no memory: it is compiled again
+  }
 }
 
 void Database::fail(const SQLite::Exception& error) const {

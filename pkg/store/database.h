@@ -5,11 +5,15 @@
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Statement.h>
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -48,6 +52,10 @@ class Database {
 
   SQLite::Database& sqlite() { return sqlite_; }
 
+  // For Prepared: a statement of that text that nobody uses, and its return.
+  std::unique_ptr<SQLite::Statement> take_statement(const std::string& sql);
+  void keep_statement(std::string sql, std::unique_ptr<SQLite::Statement> statement) noexcept;
+
   // Runs `work` and turns the library's exceptions into Error{system} with the path.
   template <typename Work>
   auto guarded(Work work) {
@@ -67,6 +75,25 @@ class Database {
   std::string path_;
   std::chrono::milliseconds patience_;
   SQLite::Database sqlite_;
+  // After sqlite_, which they need to the end.
+  std::vector<std::pair<std::string, std::unique_ptr<SQLite::Statement>>> prepared_;
+};
+
+// A statement that is run for every message: compiled once for a connection, and kept by it.
+class Prepared {
+ public:
+  Prepared(Database& database, std::string sql)
+      : database_(database), sql_(std::move(sql)), statement_(database.take_statement(sql_)) {}
+  ~Prepared() { database_.keep_statement(std::move(sql_), std::move(statement_)); }
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  SQLite::Statement& statement() { return *statement_; }
+
+ private:
+  Database& database_;
+  std::string sql_;
+  std::unique_ptr<SQLite::Statement> statement_;
 };
 
 // What the database can hold: the largest it has for what is larger.

@@ -90,8 +90,9 @@ MessageState read_state(const std::string& text) {
 
 std::optional<MessageRow> Messages::get(std::int64_t id) {
   return database_.guarded([&]() -> std::optional<MessageRow> {
-    SQLite::Statement query(database_.sqlite(), std::string("SELECT ") + kMessageColumns +
-                                                    " FROM messages WHERE id = ?");
+    Prepared prepared(database_,
+                      std::string("SELECT ") + kMessageColumns + " FROM messages WHERE id = ?");
+    SQLite::Statement& query = prepared.statement();
     query.bind(1, id);
     if (!query.executeStep()) return std::nullopt;
     return read_row(query);
@@ -111,10 +112,10 @@ std::vector<std::int64_t> Messages::unhandled() {
 
 std::optional<MessageRow> Messages::find(const MessageKey& key) {
   return database_.guarded([&]() -> std::optional<MessageRow> {
-    SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kMessageColumns +
-                                " FROM messages WHERE direction = ? AND iss = ? AND aud = ? "
-                                "AND jti = ?");
+    Prepared prepared(database_, std::string("SELECT ") + kMessageColumns +
+                                     " FROM messages WHERE direction = ? AND iss = ? AND aud = ? "
+                                     "AND jti = ?");
+    SQLite::Statement& query = prepared.statement();
     bind_key(query, key);
     if (!query.executeStep()) return std::nullopt;
     return read_row(query);
@@ -123,9 +124,9 @@ std::optional<MessageRow> Messages::find(const MessageKey& key) {
 
 std::int64_t Messages::insert(const MessageRow& row) {
   return database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(),
-                            std::string("INSERT INTO messages (") + kMessageColumns +
-                                ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    Prepared prepared(database_, std::string("INSERT INTO messages (") + kMessageColumns +
+                                     ") VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    SQLite::Statement& query = prepared.statement();
     bind_key(query, row.key);
     bind_blob(query, 5, row.hash);
     bind_blob(query, 6, row.body);
@@ -164,7 +165,8 @@ void Messages::repeat(std::int64_t id, std::uint64_t exp) {
 
 void Messages::set_state(std::int64_t id, MessageState state) {
   database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(), "UPDATE messages SET state = ? WHERE id = ?");
+    Prepared prepared(database_, "UPDATE messages SET state = ? WHERE id = ?");
+    SQLite::Statement& query = prepared.statement();
     query.bind(1, state_text(state));
     query.bind(2, id);
     query.exec();
@@ -174,8 +176,8 @@ void Messages::set_state(std::int64_t id, MessageState state) {
 void Messages::set_outcome(std::int64_t id, MessageState state, const std::string& reply,
                            unsigned rc) {
   database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(),
-                            "UPDATE messages SET state = ?, reply = ?, rc = ? WHERE id = ?");
+    Prepared prepared(database_, "UPDATE messages SET state = ?, reply = ?, rc = ? WHERE id = ?");
+    SQLite::Statement& query = prepared.statement();
     query.bind(1, state_text(state));
     bind_blob(query, 2, reply);
     query.bind(3, rc);
@@ -208,9 +210,9 @@ void Messages::forget_body(std::int64_t id) {
 
 std::optional<MessageRow> Messages::next_to_print() {
   return database_.guarded([&]() -> std::optional<MessageRow> {
-    SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kMessageColumns +
-                                " FROM messages WHERE state = 'print' ORDER BY id LIMIT 1");
+    Prepared prepared(database_, std::string("SELECT ") + kMessageColumns +
+                                     " FROM messages WHERE state = 'print' ORDER BY id LIMIT 1");
+    SQLite::Statement& query = prepared.statement();
     if (!query.executeStep()) return std::nullopt;
     return read_row(query);
   });
@@ -250,9 +252,10 @@ void Messages::purge(std::uint64_t exp_before) {
 
 std::uint64_t Messages::purge_mark(std::uint64_t largest_exp) {
   return database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(),
-                            "SELECT ifnull(max(value), 0) FROM marks "
-                            "WHERE name >= ?1 AND name < ?1 || '!' AND value / ?3 <= ?2 / ?3");
+    Prepared prepared(database_,
+                      "SELECT ifnull(max(value), 0) FROM marks "
+                      "WHERE name >= ?1 AND name < ?1 || '!' AND value / ?3 <= ?2 / ?3");
+    SQLite::Statement& query = prepared.statement();
     query.bind(1, kPurgeMarks);
     query.bind(2, to_sql(largest_exp));
     query.bind(3, to_sql(kPurgeSpanSeconds));

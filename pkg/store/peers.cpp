@@ -86,8 +86,9 @@ PeerRow Peers::read(SQLite::Statement& statement) {
 
 std::vector<PeerRow> Peers::select(const std::string& condition, const std::string& parameter) {
   return database_.guarded([&] {
-    SQLite::Statement query(database_.sqlite(),
-                            std::string("SELECT ") + kPeerColumns + " FROM peers " + condition);
+    Prepared prepared(database_,
+                      std::string("SELECT ") + kPeerColumns + " FROM peers " + condition);
+    SQLite::Statement& query = prepared.statement();
     if (query.getBindParameterCount() > 0) query.bind(1, parameter);
     std::vector<PeerRow> rows;
     while (query.executeStep()) rows.push_back(read(query));
@@ -134,11 +135,12 @@ void Peers::insert(const PeerRow& row) {
 
 void Peers::update(const PeerRow& row) {
   database_.guarded([&] {
-    SQLite::Statement query(
-        database_.sqlite(),
+    Prepared prepared(
+        database_,
         "UPDATE peers SET identity = ?, name = ?, status = ?, trust = ?, statement = ?, "
         "typed_address = ?, announced_address = ?, via = ?, told = ?, hint = ?, source = ?, "
         "registered = ?, first_seen = ?, last_seen = ? WHERE id = ?");
+    SQLite::Statement& query = prepared.statement();
     bind_row(query, row);
     query.bind(15, row.id);
     query.exec();
