@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "base/service.h"
 #include "base/text.h"
 #include "command.h"
 #include "node/config.h"
@@ -217,10 +218,30 @@ int run_inetd(const Call& call) {
   return 0;
 }
 
+// The socket that a service manager has opened for us, if it has.
+Fd socket_from(std::vector<Fd>& handed, const Call& call) {
+  if (handed.empty()) return {};
+  if (handed.size() > 1) {
+    throw Error(Status::usage,
+                std::to_string(handed.size()) + " sockets are handed over (LISTEN_FDS), not one",
+                "a socket unit for p2pchat has one ListenStream=");
+  }
+  for (const std::string option : {"port", "address"}) {
+    if (call.has(option)) {
+      throw Error(Status::usage,
+                  "--" + option + " does not go with a socket that is handed over (LISTEN_FDS)",
+                  "ListenStream= of the socket unit says where");
+    }
+  }
+  return std::move(handed.front());
+}
+
 int run(const Call& call) {
   require_arguments(call, 0, 0);
   refuse_conflicts(call);
+  ServiceEnvironment service = take_service_environment();
   if (call.has("inetd")) return run_inetd(call);
+  Fd socket = socket_from(service.sockets, call);
   const Config config = Config::load(call.home);
   ListenOptions options;
   options.address = address_option(call, config);
@@ -233,17 +254,26 @@ int run(const Call& call) {
   options.format = formatter(call);
   options.handler = handler_option(call);
   options.jobs = jobs_option(call);
+  bool ready = false;
   const ListenEvents events{
-      [](const std::string& address) { say("listening on " + address); },
+      [&](const std::string& address) {
+        say("listening on " + address);
+        notify_manager(service.notify_address, "READY=1\nSTATUS=listening on " + address);
+        ready = true;
+      },
       say_stranger,
       say_line_of_handler,
       say_interrupted,
       [](const Error& error) {
         say_error(std::string("nothing is taken now: ") + error.what(), {});
       },
+      [&] {
+        // Without a port when enough messages wait: it has begun all the same.
+        notify_manager(service.notify_address, ready ? "STOPPING=1" : "READY=1\nSTOPPING=1");
+      },
   };
 
-  const ListenEnd end = listen(call.home, config, options, events);
+  const ListenEnd end = listen(call.home, config, options, events, std::move(socket));
   if (end.signal_number != 0) {
     if (options.forever && end.signal_number == SIGTERM) return 0;
     die_by_signal(end.signal_number);

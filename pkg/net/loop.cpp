@@ -1,8 +1,6 @@
 #include "net/loop.h"
 
 #include <Poco/Exception.h>
-#include <Poco/Net/IPAddress.h>
-#include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/SocketImpl.h>
 #include <Poco/Net/StreamSocketImpl.h>
 #include <fcntl.h>
@@ -20,19 +18,16 @@
 
 #include "base/error.h"
 #include "base/fault.h"
-#include "base/text.h"
-#include "net/dial.h"
+#include "net/listening_socket.h"
+#include "net/source.h"
 
 namespace p2pchat {
 
 namespace {
 
 using Poco::Net::PollSet;
-using Poco::Net::ServerSocket;
-using Poco::Net::SocketAddress;
 using State = Connection::State;
 
-constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kLongestWait{60'000};
@@ -57,63 +52,6 @@ void remove_from(PollSet& polled, const Poco::Net::Socket& socket) {
   }
 }
 
-std::string why_not(const Poco::Exception& error) {
-  return error.code() != 0 ? errno_text(error.code()) : error.message();
-}
-
-ServerSocket bound_to_all(std::uint16_t port) {
-  ServerSocket server;
-  try {
-    server.bind6(port, true, false, false);
-    return server;
-  } catch (const Poco::Exception& error) {
-    if (error.code() == EADDRINUSE || error.code() == EACCES) throw;
-  }
-  // No IPv6 here.
-  ServerSocket ipv4;
-  ipv4.bind(port, true, false);
-  return ipv4;
-}
-
-ServerSocket bound_to(const SocketAddress& address) {
-  ServerSocket server;
-  if (address.family() == SocketAddress::IPv6) {
-    server.bind6(address, true, false, true);
-  } else {
-    server.bind(address, true, false);
-  }
-  return server;
-}
-
-// "192.0.2.7:4040", "[::1]:4040" or "*:4040".
-std::string place(const std::string& address, std::uint16_t port) {
-  const bool is_ipv6 = address.find(':') != std::string::npos;
-  const std::string host = address.empty() ? "*" : is_ipv6 ? "[" + address + "]" : address;
-  return in_quotes(host + ":" + std::to_string(port));
-}
-
-ServerSocket listening(const std::string& address, std::uint16_t port, const Deadline& deadline) {
-  const std::string failed = "cannot listen on " + place(address, port) + ": ";
-  try {
-    if (address.empty()) {
-      ServerSocket server = bound_to_all(port);
-      server.listen(kBacklog);
-      return server;
-    }
-    const Resolved resolved = resolve(address, deadline);
-    if (resolved.failure != DialFailure::none) throw Error(Status::system, failed + resolved.why);
-    ServerSocket server = bound_to(SocketAddress(resolved.addresses.front(), port));
-    server.listen(kBacklog);
-    return server;
-  } catch (const Poco::Exception& error) {
-    throw Error(Status::system, failed + why_not(error),
-                error.code() == EADDRINUSE
-                    ? "another program has this port: choose one with -p; if it is another listen, "
-                      "p2pchat log --follow shows what it receives"
-                    : "");
-  }
-}
-
 }  // namespace
 
 Loop::Loop(const LoopLimits& limits)
@@ -132,10 +70,18 @@ Loop::Loop(const LoopLimits& limits)
 }
 
 std::string Loop::listen(const std::string& address, std::uint16_t port, const Deadline& deadline) {
-  server_ = listening(address, port, deadline);
+  return accept_on(listen_on(address, port, deadline));
+}
+
+std::string Loop::listen(Fd socket) {
+  return accept_on(take_listening(std::move(socket)));
+}
+
+std::string Loop::accept_on(const Poco::Net::ServerSocket& server) {
+  server_ = server;
   server_->setBlocking(false);
   set_accepting(true);
-  return server_->address().toString();
+  return where(*server_);
 }
 
 void Loop::watch(int descriptor, std::function<void()> handler) {
@@ -310,17 +256,17 @@ void Loop::accept_waiting() {
       return pause_accepting();
     }
     make_room();
-    add_connection(std::move(descriptor), SocketAddress(raw, size).host());
+    add_connection(std::move(descriptor), source_of(raw, size));
   }
 }
 
-void Loop::add_connection(Fd descriptor, const Poco::Net::IPAddress& peer) {
+void Loop::add_connection(Fd descriptor, const Source& source) {
   const int on = 1;
   setsockopt(descriptor.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const Poco::Net::StreamSocket socket(new Poco::Net::StreamSocketImpl(descriptor.get()));
   descriptor.release();  // the socket closes it
   const std::uint64_t id = next_id_++;
-  const auto slot = slots_.try_emplace(id, Slot{Connection(id, socket, source_of(peer))}).first;
+  const auto slot = slots_.try_emplace(id, Slot{Connection(id, socket, source)}).first;
   do_or_close(slot, [&] {
     ids_.emplace(socket.impl(), id);
     in_state(State::reading).insert(id);
@@ -386,6 +332,7 @@ void Loop::take_outbox() {
 
 void Loop::begin_stop() {
   stopping_ = true;
+  if (on_stop_) on_stop_();
   stop_by_ = Clock::now() + limits_.stop_time;
   set_accepting(false);
   server_.reset();

@@ -27,10 +27,6 @@
 #include "net/connection.h"
 #include "net/ledger.h"
 
-namespace Poco::Net {
-class IPAddress;
-}
-
 namespace p2pchat {
 
 // Work that has begun on a frame before it was complete: whatever its maker needs to go on. It is
@@ -72,11 +68,15 @@ class Loop {
   // it run() serves descriptors and timers alone.
   std::string listen(const std::string& address, std::uint16_t port,
                      const Deadline& deadline = Deadline(std::chrono::seconds(10)));
+  // On a socket that listens already. Throws Error{usage} when it is none.
+  std::string listen(Fd socket);
 
   // All handlers are called on the loop's thread and set before run().
   void on_frame(std::function<void(Incoming)> handler) { on_frame_ = std::move(handler); }
   void on_large_frame(KeepLarge keep_large) { keep_large_ = std::move(keep_large); }
   void on_unfinished_frame(FrameObserver observer) { observer_ = std::move(observer); }
+  // Once, when the end begins.
+  void on_stop(std::function<void()> handler) { on_stop_ = std::move(handler); }
   // Whenever `descriptor` is readable; the handler reads it empty. It stays the caller's.
   void watch(int descriptor, std::function<void()> handler);
   // Once, after that time.
@@ -121,8 +121,9 @@ class Loop {
   std::chrono::milliseconds time_to_next_deadline() const;
   void run_timers();
   void expire_connections();
+  std::string accept_on(const Poco::Net::ServerSocket& server);
   void accept_waiting();
-  void add_connection(Fd descriptor, const Poco::Net::IPAddress& peer);
+  void add_connection(Fd descriptor, const Source& source);
   void set_accepting(bool accepting);
   void pause_accepting();
   void make_room();
@@ -167,6 +168,7 @@ class Loop {
   std::function<void(Incoming)> on_frame_;
   KeepLarge keep_large_;
   FrameObserver observer_;
+  std::function<void()> on_stop_;
   std::map<Poco::Net::Socket, std::function<void()>> watched_;
   std::multimap<Clock::time_point, Timer> timers_;
 

@@ -26,14 +26,17 @@ Source source_of(const Poco::Net::IPAddress& address) {
   return {address.toString(), prefix.toString() + "/64"};
 }
 
+Source source_of(const sockaddr* address, socklen_t size) {
+  if (address->sa_family != AF_INET && address->sa_family != AF_INET6) return {"", "pipe"};
+  return source_of(Poco::Net::SocketAddress(address, size).host());
+}
+
 Source source_of_descriptor(int descriptor) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  const bool known = getpeername(descriptor, raw, &size) == 0 &&
-                     (address.ss_family == AF_INET || address.ss_family == AF_INET6);
-  if (!known) return {"", "pipe"};
-  return source_of(Poco::Net::SocketAddress(raw, size).host());
+  if (getpeername(descriptor, raw, &size) != 0) address.ss_family = AF_UNSPEC;
+  return source_of(raw, size);
 }
 
 }  // namespace p2pchat

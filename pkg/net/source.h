@@ -1,6 +1,8 @@
 // Where a connection comes from, in the two forms that the rest of the program needs.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 
 namespace Poco::Net {
@@ -16,8 +18,10 @@ struct Source {
 
 Source source_of(const Poco::Net::IPAddress& address);
 
-// Who is at the other end of a descriptor: a TCP connection's peer; otherwise no address, and all
-// pipes share a limit.
+// Of a TCP connection's peer; anything else has no address, and all pipes and Unix sockets share a
+// limit.
+Source source_of(const sockaddr* address, socklen_t size);
+// The same for the other end of a descriptor.
 Source source_of_descriptor(int descriptor);
 
 }  // namespace p2pchat

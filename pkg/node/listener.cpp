@@ -50,9 +50,10 @@ unsigned worker_count() {
 class Listener {
  public:
   Listener(const Home& home, const Config& config, const ListenOptions& options,
-           const ListenEvents& events)
+           const ListenEvents& events, Fd socket)
       : options_(options),
         events_(events),
+        socket_(std::move(socket)),
         log_keep_seconds_(config.log_keep_seconds()),
         identity_(load_identity(home)),
         keyring_(home, identity_, config.rotate_days()),
@@ -84,16 +85,14 @@ class Listener {
       return begin_frame(unfinished, source);
     });
     loop_.on_large_frame([this](std::string_view prefix) { return responder_.is_for_us(prefix); });
+    if (events_.ending) loop_.on_stop(events_.ending);
     if (options_.time_limit) loop_.after(*options_.time_limit, [this] { stop(); });
     keep_keys_fresh();
     keep_state_clean();
     if (handlers_) leftovers_ = handlers_->leftovers();
     const bool opens_port = !enough_waiting();
     std::string address;
-    if (opens_port) {
-      const Deadline bound_by(std::min(options_.time_limit.value_or(kBindTime), kBindTime));
-      address = loop_.listen(options_.address, options_.port, bound_by);
-    }
+    if (opens_port) address = open_port();
     if (printer_) printer_->start([this] { loop_.stop(); });
     handle_leftovers();
     if (opens_port) events_.listening(address);
@@ -116,6 +115,12 @@ class Listener {
     return std::make_unique<Handlers>(home, *options_.handler, options_.jobs, limit_,
                                       log_keep_seconds_ == 0,
                                       Handlers::Events{events_.handler_line, events_.interrupted});
+  }
+
+  std::string open_port() {
+    if (socket_) return loop_.listen(std::move(socket_));
+    const Deadline bound_by(std::min(options_.time_limit.value_or(kBindTime), kBindTime));
+    return loop_.listen(options_.address, options_.port, bound_by);
   }
 
   // Of messages left over from before: then there is nothing to wait for.
@@ -393,6 +398,7 @@ class Listener {
 
   const ListenOptions& options_;
   const ListenEvents& events_;
+  Fd socket_;  // until it is taken
   std::uint64_t log_keep_seconds_;
   std::optional<std::uint64_t> limit_ = print_limit(options_);
   Identity identity_;
@@ -418,8 +424,8 @@ class Listener {
 }  // namespace
 
 ListenEnd listen(const Home& home, const Config& config, const ListenOptions& options,
-                 const ListenEvents& events) {
-  return Listener(home, config, options, events).run();
+                 const ListenEvents& events, Fd socket) {
+  return Listener(home, config, options, events, std::move(socket)).run();
 }
 
 }  // namespace p2pchat

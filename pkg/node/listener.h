@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "node/config.h"
 #include "node/handler.h"
 #include "node/home.h"
@@ -44,6 +45,8 @@ struct ListenEvents {
   std::function<void(const Received&)> interrupted;
   // Something of ours fails and the listener goes on: at most once a minute.
   std::function<void(const Error&)> trouble;
+  // It begins to end.
+  std::function<void()> ending = {};
 };
 
 struct ListenEnd {
@@ -53,7 +56,8 @@ struct ListenEnd {
 
 // Returns after an orderly end: nothing that was acknowledged is lost, and what was not written is
 // left for the next listen. Throws Error when it cannot begin or stdout fails.
+// socket: one that listens already, in place of the address and port of the options.
 ListenEnd listen(const Home& home, const Config& config, const ListenOptions& options,
-                 const ListenEvents& events);
+                 const ListenEvents& events, Fd socket = {});
 
 }  // namespace p2pchat
