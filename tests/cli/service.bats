@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # listen as a service: the socket and the wish to hear of readiness that a service manager hands to
-# it, by the rules of sd_listen_fds(3) and sd_notify(3).
+# it, by the rules of sd_listen_fds(3) and sd_notify(3); and the units that are installed.
 # shellcheck source=support.bash
 source "$BATS_TEST_DIRNAME/support.bash"
 
@@ -181,4 +181,134 @@ start_manager() {
     assert_stdout hi
     assert_stderr "listening on 127.0.0.1:$PORT"
   done
+}
+
+# ---- the units
+
+CONFINED=(/usr/bin/python3 "$BATS_TEST_DIRNAME/confined.py")
+
+needs_units() {
+  command -v systemd-analyze >/dev/null || skip "systemd-analyze is missing"
+  [[ -e "$(dirname "$BIN")/cmake_install.cmake" ]] || skip "$BIN is in no build folder"
+  PREFIX="$FOLDER/prefix"
+  expect 0 cmake --install "$(dirname "$BIN")" --prefix "$PREFIX"
+  SYSTEM="$PREFIX/lib/systemd/system" USER_UNITS="$PREFIX/lib/systemd/user"
+}
+
+# command_of UNIT: into the words of COMMAND.
+command_of() { eval "COMMAND=($("${CONFINED[@]}" --commands "$1"))"; }
+
+# confined UNIT HOME [VARIABLE=VALUE]...: sets WRAPPER to run what follows as the unit does, with these
+# variables.
+confined() { WRAPPER=(env P2PCHAT_HOME="$FOLDER/$2" "${CONFINED[@]}" "$1" env "${@:3}"); }
+
+@test "service: the units of both managers are there, and without fault" {
+  needs_units
+  units=(p2pchat-inetd.socket p2pchat-inetd@.service p2pchat-keygen.service p2pchat.service p2pchat.socket)
+  for manager in system user; do
+    cd "$PREFIX/lib/systemd/$manager"
+    assert_equal "$(printf '%s\n' * | sort)" "$(printf '%s\n' "${units[@]}" | sort)"
+    XDG_RUNTIME_DIR="$FOLDER" expect 0 systemd-analyze verify "--$manager" --man=no "${units[@]}"
+    assert_silent
+  done
+  assert_equal "$(ls "$PREFIX/lib/sysusers.d")" p2pchat.conf
+  grep -h ^Documentation= "$SYSTEM"/* | sort -u | tr '()' '. ' | while IFS=: read -r _ page; do
+    [[ -e "$PREFIX/share/man/man1/${page% }" ]] || fail "no page $page"
+  done
+  if grep -r '@[A-Za-z]*@' "$PREFIX/lib"; then fail "not filled in"; fi
+}
+
+@test "service: the exposure of the units, as systemd counts it, is below 2" {
+  needs_units
+  for unit in "$SYSTEM"/*.service; do
+    expect 0 systemd-analyze security --no-pager --offline=yes --threshold=20 "$unit"
+    assert_contains "$stdout" "Overall exposure level for p2pchat"
+  done
+}
+
+@test "service: the user of the system units is made by systemd-sysusers" {
+  command -v systemd-sysusers >/dev/null || skip "systemd-sysusers is missing"
+  needs_units
+  mkdir -p "$FOLDER/root/etc"
+  expect 0 systemd-sysusers --root="$FOLDER/root" "$PREFIX/lib/sysusers.d/p2pchat.conf"
+  has_line "$FOLDER/root/etc/passwd" '^p2pchat:.*:/var/lib/p2pchat:/usr/sbin/nologin$'
+  grep -h ^User= "$SYSTEM"/*.service | sort -u >"$FOLDER/users"
+  assert_stream "$FOLDER/users" User=p2pchat
+  if grep ^User= "$USER_UNITS"/*; then fail "a user's units run as that user"; fi
+}
+
+@test "service: under the filter of the units it lives a whole life" {
+  needs_units
+  needs_faketime
+  unit="$SYSTEM/p2pchat.service"
+  later=(LD_PRELOAD="$FAKETIME_LIBRARY" FAKETIME=+20d FAKETIME_DONT_FAKE_MONOTONIC=1)
+  # It does forbid something.
+  confined "$unit" alice
+  expect 1 "${WRAPPER[@]}" /usr/bin/python3 -c 'import os; os.setpriority(os.PRIO_PROCESS, 0, 5)'
+  assert_contains "$stderr" "Operation not permitted"
+  expect 1 "${WRAPPER[@]}" /usr/bin/python3 -c 'import socket as s; s.socket(s.AF_NETLINK, s.SOCK_RAW)'
+  assert_contains "$stderr" "Address family not supported"
+
+  # An identity is made once.
+  command_of "$SYSTEM/p2pchat-keygen.service"
+  confined "$SYSTEM/p2pchat-keygen.service" new
+  expect 0 within_limits "${WRAPPER[@]}" "${COMMAND[@]}"
+  made="$(fingerprint new)"
+  assert_stdout "$made"
+  expect 0 within_limits "${WRAPPER[@]}" "${COMMAND[@]}"
+  assert_stdout "$made"
+  assert_stderr
+
+  # New keys, a name to resolve, a message; its text is in the log, and not where the journal is.
+  old=("$FOLDER"/alice/encryption-*.pem)
+  start_manager hear "$FOLDER/notify"
+  command_of "$unit"
+  confined "$unit" alice NOTIFY_SOCKET="$FOLDER/notify" P2PCHAT_LISTEN_PORT=0 \
+    P2PCHAT_LISTEN_ADDRESS=localhost "${later[@]}"
+  start_command alice "${WRAPPER[@]}" "${COMMAND[@]}"
+  wait_for_port
+  wait_until has_line "$MANAGER" READY=1
+  [[ ! -e "${old[0]}" ]]
+  expect 0 at +20d bob register alice "127.0.0.1:$PORT"
+  expect 0 at +20d bob send --id 1 -m $'hi\n<0>emergency' alice
+  wait_until test -s "$FOLDER/alice.out"
+  expect 0 alice log --received
+  assert_contains "$stdout" "<0>emergency"
+  OUT="$FOLDER/alice.out" ERR="$FOLDER/alice.err"
+  stop_listen
+  assert_match "$stdout" '^message [A-Za-z0-9_-]{22} from bob$'
+  wait_until has_line "$MANAGER" STOPPING=1
+
+  # A handler, and one that has to be ended.
+  confined "$unit" alice P2PCHAT_LISTEN_PORT=0 P2PCHAT_LISTEN_ADDRESS=127.0.0.1 "${later[@]}"
+  # shellcheck disable=SC2016  # for the handler
+  start_command alice "${WRAPPER[@]}" "${COMMAND[0]}" listen -k --exec-timeout 1 --exec \
+    sh -c 'read -r word; echo "got $word"; [ "$word" != wait ] || exec sleep 60'
+  wait_for_port
+  expect 0 at +20d bob register alice "127.0.0.1:$PORT"
+  expect 0 at +20d bob send -m word alice
+  assert_stdout "got word"
+  expect 79 at +20d bob send -m wait alice
+  OUT="$FOLDER/alice.out" ERR="$FOLDER/alice.err"
+  stop_listen
+}
+
+@test "service: one exchange a process, as p2pchat-inetd.socket starts it" {
+  command -v systemd-socket-activate >/dev/null || skip "systemd-socket-activate is missing"
+  needs_units
+  PORT="$(peer_py free-port)"
+  unit="$USER_UNITS/p2pchat-inetd@.service"
+  command_of "$unit"
+  confined "$unit" alice
+  # Every stream of such a unit that is not the connection has its place in it.
+  assert_equal "$(grep ^Standard "$unit" | tr '\n' ' ')" \
+    "StandardInput=socket StandardOutput=socket StandardError=journal "
+  start_command activate systemd-socket-activate --accept --inetd -l "127.0.0.1:$PORT" \
+    -E "${WRAPPER[1]}" "${WRAPPER[@]:2}" "${COMMAND[@]}"
+  wait_until has_line "$ERR" '^Listening on '
+  befriend bob alice
+  for text in one two; do expect 0 bob send -m "$text" alice; done
+  expect 0 alice listen -n 2
+  assert_stdout one two
+  assert_stderr
 }
