@@ -1,5 +1,5 @@
 // The settings: environment, then the config file, then defaults (flags come before all of them, in
-// the commands). p2pchat-config(1).
+// the commands). p2pchat-config(5).
 #pragma once
 
 #include <chrono>

@@ -68,6 +68,88 @@ assert_setting() { assert_match "$(setting "$1")" "^$2 +$3$"; }
 }
 
 # A key without a name was followed for ever; what stood below a known key was not looked at.
+# p2pchat-config(5) "Format".
+@test "config: white space, case, comments, sections that come again: port 5 and nothing else" {
+  while IFS= read -r text; do
+    printf %b "$text" >"$FILE"
+    expect 0 alice config
+    assert_setting listen.port 5 "$FILE"
+    assert_equal "$(grep -c " $FILE$" "$OUT")" 1
+  done <<'END'
+listen.port=5
+[listen]\nport = 5
+ [ Listen ] \n\tPORT\t=  5 \t\n
+LISTEN.Port = 5\n\n \n
+[listen]\r\nport = 5\r\n
+; [send]\n  ; timeout = 1\nlisten.port = 5\n
+[listen] ; where\nport = 5\n
+listen.port = 4\nlisten.port = 5\n
+listen.port = 4\n[listen]\nport = 5\n
+[listen]\nport = 4\n[send]\n[listen]\nport = 5\n
+[other]\n[listen]\nport = 5\n
+END
+}
+
+@test "config: what looks like a comment, a quotation or another dialect is 78" {
+  while IFS= read -r text; do
+    printf %b "$text" >"$FILE"
+    expect 78 alice config
+    assert_refusal config "bad config: $FILE: "
+  done <<'END'
+# mine\n
+listen.port = 5 ; mine\n
+listen.port = 5 # mine\n
+listen.port = "5"\n
+listen.port = 5\\\n6\n
+listen.port : 5\n
+listen.port 5\n
+listen.port\n
+listen.port = 05\n
+listen.port = ${P}\n
+[send]\nlisten.port = 5\n
+send.timeout = AUTO\n
+send.timeout = 30 s\n
+send.timeout = 30S\n
+send.timeout = 1h30m\n
+send.timeout = 0.4ms\n
+log.keep = 3650.1d\n
+log.keep = 1w\n
+listen.address = 127.0.0.1:5\n
+END
+}
+
+@test "config: an address may have brackets, a time a fraction; bounds belong to what is taken" {
+  while read -r key value; do
+    printf '%s = %s\n' "$key" "$value" >"$FILE"
+    expect 0 alice config
+    assert_setting "$key" "${value//[*\[]/\\&}" "$FILE"
+  done <<'END'
+listen.port 0
+listen.port 65535
+listen.address ::1
+listen.address localhost
+send.timeout 1ms
+send.timeout 1.5h
+rotate.days 1
+rotate.days 200
+log.keep 0
+log.keep 3650d
+END
+  printf 'listen.address = [::1]\n' >"$FILE"
+  expect 0 alice config
+  assert_contains "$stdout" "listen.address  [::1]  $FILE"
+}
+
+@test "config: what the environment replaces is not looked at, what a flag replaces is" {
+  printf 'listen.port = http\n' >"$FILE"
+  P2PCHAT_LISTEN_PORT=5 expect 0 alice config
+  assert_setting listen.port 5 'environment P2PCHAT_LISTEN_PORT'
+  expect 78 alice listen -p 0 -W 1
+  assert_refusal listen "bad config: $FILE: 'listen.port' is 'http', not"
+  P2PCHAT_LISTEN_PORT='' expect 78 alice config
+  assert_refusal config "bad config: environment P2PCHAT_LISTEN_PORT: 'listen.port' is '', not"
+}
+
 @test "config: a key without a name, or below a known key, is 78" {
   for line in '= 5' '.port = 5' 'listen.port.x = 3'; do
     printf '%s\n' "$line" >"$FILE"

@@ -107,6 +107,37 @@ rows_of_help() { p2pchat help exit-status | sed 's/  */\t/; s/^130,\t143 */130, 
   done < <(pages | xargs sed -n 's/^\.Xr \(p2pchat[a-z-]*\) \([0-9]\).*/\1 \2/p' | sort -u)
 }
 
+# Rows `key default variable` of p2pchat-config(5).
+settings_of_page() {
+  local page="$REPOSITORY/man/p2pchat-config.5"
+  sed -n '/^\.Sh SETTINGS$/,/^\.El$/p' "$page" | awk '
+    /^\.It Cm / { key = $3 }
+    said && sub(/^\.Cm /, "") { sub(/ \.$/, ""); print key, $0 }
+    { said = /^The default is$/ }' >"$FOLDER/defaults"
+  sed -n '/^\.Sh ENVIRONMENT$/,/^\.El$/p' "$page" | awk '
+    /^\.It Ev / { variable = $3 }
+    /^\.Cm / { print $2, variable }' >"$FOLDER/variables"
+  [[ "$(grep -c '^\.It Cm ' "$page")" == "$(wc -l <"$FOLDER/defaults")" ]] || fail "a key without a default"
+  diff <(cut -d ' ' -f 1 "$FOLDER/defaults") <(cut -d ' ' -f 1 "$FOLDER/variables") >&2 ||
+    fail "(< SETTINGS, > ENVIRONMENT)"
+  join --nocheck-order "$FOLDER/defaults" "$FOLDER/variables"
+}
+
+@test "docs: every setting that config prints stands in p2pchat-config(5) with its default, and no other" {
+  settings_of_page >"$FOLDER/page"
+  expect 0 alice config
+  while read -r key value origin; do
+    assert_equal "$origin" default
+    variable="P2PCHAT_${key^^}"
+    variable="${variable//./_}"
+    echo "$key $value $variable"
+    # It is that variable which sets it.
+    has_line <(env "$variable=$value" "$BIN" --home "$FOLDER/alice" config) \
+      "^${key//./\\.}  .*  environment $variable$" || fail "$variable does not set $key"
+  done <"$OUT" >"$FOLDER/config"
+  diff "$FOLDER/page" "$FOLDER/config" >&2 || fail "(< the page, > the program)"
+}
+
 @test "docs: the tests that promises.txt names exist" {
   local number=0 file title line promised=() untested=""
   while IFS= read -r line; do
