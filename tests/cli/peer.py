@@ -226,6 +226,43 @@ def serve_proxy(connection, options):
     connection.sendall(reply + options.after.encode())
 
 
+def read_exactly(connection, count):
+    received = b""
+    while len(received) < count:
+        piece = connection.recv(count - len(received))
+        if not piece:
+            raise ConnectionError("closed too early")
+        received += piece
+    return received
+
+
+def serve_socks(connection, options):
+    """A SOCKS 5 proxy (RFC 1928) that resolves nothing: whatever name it is asked for is --to, and is
+    written to --save/asked, as NAME:PORT."""
+    version, count = read_exactly(connection, 2)
+    if version != 5 or 0 not in read_exactly(connection, count):
+        connection.sendall(b"\x05\xff")  # no method
+        return
+    connection.sendall(b"\x05\0")
+    head = read_exactly(connection, 4)
+    if head != b"\x05\x01\0\x03":  # connect, to a name
+        connection.sendall(b"\x05\x07\0\x01" + bytes(6))
+        return
+    name = read_exactly(connection, read_exactly(connection, 1)[0])
+    port = int.from_bytes(read_exactly(connection, 2), "big")
+    with open(f"{options.save}/asked", "a", encoding="ascii") as file:
+        file.write(f"{name.decode()}:{port}\n")
+    with socket.create_connection(("127.0.0.1", options.to), PATIENCE) as server:
+        connection.sendall(b"\x05\0\0\x01" + bytes(6))
+        others = {connection: server, server: connection}
+        while True:
+            for end in select.select(list(others), [], [], PATIENCE)[0]:
+                piece = end.recv(65536)
+                if not piece:
+                    return
+                others[end].sendall(piece)
+
+
 SERVERS = {
     "http": serve_http,
     "banner": serve_banner,
@@ -242,6 +279,7 @@ SERVERS = {
     "file": serve_file,
     "gathering": serve_gathering,
     "proxy": serve_proxy,
+    "socks": serve_socks,
 }
 
 
