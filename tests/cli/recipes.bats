@@ -219,8 +219,9 @@ END
   finish
   example alice
   close_page
-  printf '#!/bin/sh\nexit 255\n' >"$FOLDER/bin/ssh"
-  expect 69 bob send -m hi alice
+  # No login: the request has gone to it, and no further.
+  printf '#!/bin/sh\nhead -c 1 >/dev/null\nexit 255\n' >"$FOLDER/bin/ssh"
+  expect 74 bob send -m hi alice
   expect 75 bob send --queue -m hi alice
 }
 
