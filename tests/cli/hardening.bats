@@ -136,3 +136,17 @@ key_in_memory() { memory_py key "$PID" "$1"; }
   assert_stream "$FOLDER/alice.out" hi
   assert_stream "$FOLDER/alice.err" "listening on 127.0.0.1:$PORT"
 }
+
+@test "hardening: a configuration of OpenSSL changes nothing" {
+  # It leaves no implementation of anything.
+  printf '%s\n' 'openssl_conf = all' '[all]' 'providers = some' '[some]' 'null = this' '[this]' \
+    'activate = 1' >"$FOLDER/openssl.cnf"
+  export OPENSSL_CONF="$FOLDER/openssl.cnf"
+  if openssl dgst -sha256 "$OPENSSL_CONF" >/dev/null 2>&1; then fail "it does leave some"; fi
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob send -m hi alice
+  assert_silent
+  stop_listen
+  assert_stream "$FOLDER/alice.out" hi
+}
