@@ -5,8 +5,10 @@
 //   CMakeLists.txt;
 //   3. man/p2pchat-NAME.1, tests/cli/NAME.bats, and its promises in tests/promises.txt;
 //   tests/cli/docs.bats checks that every command of the table has them.
+// The completions (cmd/completion.h) come from what stands in its tables.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -17,6 +19,7 @@
 
 #include "node/home.h"
 #include "options.h"
+#include "verbs.h"
 
 namespace p2pchat {
 
@@ -27,6 +30,18 @@ struct Globals {
   std::optional<std::string> home;
   std::optional<std::string> passphrase_file;
 };
+
+struct GlobalOption {
+  Option option;
+  std::optional<std::string> Globals::*value;
+};
+inline constexpr std::array kGlobalOptions = {
+    GlobalOption{{"", "home", "Use this state folder", "DIR"}, &Globals::home},
+    GlobalOption{{"", "passphrase-file", "The first line of this file opens the keys", "FILE"},
+                 &Globals::passphrase_file},
+};
+// Stands alone, as kHelpOption does.
+inline constexpr Option kVersionOption{"", "version", "Print the version"};
 
 // What a command was called with.
 struct Call {
@@ -46,8 +61,10 @@ struct Command {
   std::string_view synopsis;  // after "p2pchat NAME "
   std::string_view summary;   // lower case, no full stop
   std::span<const Option> options;
+  Arguments arguments;           // of a command without verbs
   int (*run)(const Call& call);  // returns the exit status; throws Error
   bool needs_home = true;
+  std::span<const Verb> verbs = {};
 };
 
 extern const Command kKeygenCommand;

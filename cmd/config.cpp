@@ -23,7 +23,7 @@ int run(const Call& call) {
 }  // namespace
 
 const Command kConfigCommand = {
-    "config", "", "print the settings in force and where each comes from", {}, run,
+    "config", "", "print the settings in force and where each comes from", {}, {}, run,
 };
 
 }  // namespace p2pchat

@@ -19,7 +19,7 @@ namespace p2pchat {
 namespace {
 
 constexpr std::array kOptions = {
-    Option{"", "bits", "Size of the keys: 2048, 3072 (default) or 4096", "BITS"},
+    Option{"", "bits", "Size of the keys (default: 3072)", "2048|3072|4096"},
     Option{"", "if-missing", "Exit 0 and print the fingerprint when there is an identity already"},
     Option{"", "force", "Replace an identity that is there already"},
     Option{"", "passphrase-file", "Encrypt the keys with the first line of this file", "FILE"},
@@ -124,6 +124,7 @@ const Command kKeygenCommand = {
     "--rotate | --public | --fingerprint | --card",
     "make this node's identity, or show it",
     kOptions,
+    {},
     run,
 };
 

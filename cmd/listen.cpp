@@ -290,6 +290,7 @@ const Command kListenCommand = {
     "[--exec-output SIZE] [--jobs N] --exec CMD [ARG]...]",
     "receive messages and registrations",
     kOptions,
+    {},
     run,
 };
 

@@ -175,6 +175,7 @@ const Command kLogCommand = {
     "--before TIME",
     "show what was sent and received",
     kOptions,
+    {WordKind::peer},
     run,
 };
 

@@ -1,5 +1,6 @@
 // p2pchat: what stands before the command, the choice of the command, and the one place where
 // errors become words and an exit status.
+#include <algorithm>
 #include <exception>
 #include <new>
 
@@ -39,8 +40,10 @@ int run(std::vector<std::string> words) {
       print("p2pchat " P2PCHAT_VERSION "\n");
       return 0;
     }
-    if (!takes_value("--home", globals.home) &&
-        !takes_value("--passphrase-file", globals.passphrase_file)) {
+    const auto is_this = [&](const GlobalOption& global) {
+      return takes_value("--" + std::string(global.option.name), globals.*global.value);
+    };
+    if (!std::any_of(kGlobalOptions.begin(), kGlobalOptions.end(), is_this)) {
       throw Error(Status::usage, "unknown option " + in_quotes(*word), "p2pchat --help");
     }
   }

@@ -18,15 +18,16 @@ cxxopts::Options declared(std::span<const Option> options) {
   cxxopts::Options declaration("p2pchat");
   declaration.custom_help("");
   auto add = declaration.add_options();
-  add("h,help", "Print this help");
-  for (const Option& option : options) {
+  const auto add_option = [&](const Option& option) {
     std::string names(option.name);
     if (!option.letter.empty()) names = std::string(option.letter) + "," + names;
     const bool is_flag = option.value.empty();
     const std::shared_ptr<cxxopts::Value> value =
         is_flag ? cxxopts::value<bool>() : cxxopts::value<std::string>();
     add(names, std::string(option.help), value, std::string(option.value));
-  }
+  };
+  add_option(kHelpOption);
+  for (const Option& option : options) add_option(option);
   return declaration;
 }
 

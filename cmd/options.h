@@ -19,6 +19,9 @@ struct Option {
   bool takes_rest = false;      // all words after it: ParsedOptions::rest
 };
 
+// Of every command.
+inline constexpr Option kHelpOption{"h", "help", "Print this help"};
+
 struct ParsedOptions {
   bool help = false;
   std::map<std::string, std::string, std::less<>> given;  // by name; a flag has no text
@@ -26,7 +29,7 @@ struct ParsedOptions {
   std::vector<std::string> rest;                          // what takes_rest has taken
 };
 
-// Every command has -h and --help besides. Throws Error{usage} with `usage` as its hint.
+// kHelpOption is known besides. Throws Error{usage} with `usage` as its hint.
 ParsedOptions parse_options(std::span<const Option> options, const std::vector<std::string>& words,
                             const std::string& usage);
 

@@ -14,7 +14,6 @@
 #include "node/ping.h"
 #include "output.h"
 #include "terminal.h"
-#include "verbs.h"
 
 namespace p2pchat {
 
@@ -258,17 +257,17 @@ int export_card(const Call& call) {
 }
 
 constexpr std::array kVerbs = {
-    Verb{"", 0, 0, " pending names null json format porcelain ", list},
-    Verb{"show", 1, 1, " json format ", show},
-    Verb{"accept", 1, 1, " as expect replace ", accept},
-    Verb{"reject", 1, 1, "", reject},
-    Verb{"block", 1, 1, "", block},
-    Verb{"unblock", 1, 1, "", unblock},
-    Verb{"remove", 1, 1, "", remove},
-    Verb{"rename", 2, 2, "", rename},
-    Verb{"export", 1, 1, "", export_card},
-    Verb{"verify", 1, 1, " confirm ", verify},
-    Verb{"ping", 1, 1, " json timeout ", ping},
+    Verb{"", 0, 0, {}, " pending names null json format porcelain ", list},
+    Verb{"show", 1, 1, {WordKind::peer}, " json format ", show},
+    Verb{"accept", 1, 1, {WordKind::pending_peer}, " as expect replace ", accept},
+    Verb{"reject", 1, 1, {WordKind::pending_peer}, "", reject},
+    Verb{"block", 1, 1, {WordKind::peer}, "", block},
+    Verb{"unblock", 1, 1, {WordKind::peer}, "", unblock},
+    Verb{"remove", 1, 1, {WordKind::peer}, "", remove},
+    Verb{"rename", 2, 2, {WordKind::peer, WordKind::text}, "", rename},
+    Verb{"export", 1, 1, {WordKind::trusted_peer}, "", export_card},
+    Verb{"verify", 1, 1, {WordKind::trusted_peer}, " confirm ", verify},
+    Verb{"ping", 1, 1, {WordKind::trusted_peer}, " json timeout ", ping},
 };
 
 void refuse_conflicts(const Call& call) {
@@ -283,7 +282,7 @@ void refuse_conflicts(const Call& call) {
 }
 
 int run(const Call& call) {
-  const Verb& verb = verb_of(call, kVerbs);
+  const Verb& verb = verb_of(call);
   refuse_conflicts(call);
   call.home.require_identity();
   return verb.run(call);
@@ -301,7 +300,10 @@ const Command kPeersCommand = {
     "ping NAME [-W TIME] [--json]",
     "list peers, decide whom to trust",
     kOptions,
+    {},
     run,
+    true,
+    kVerbs,
 };
 
 }  // namespace p2pchat

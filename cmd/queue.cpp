@@ -14,7 +14,6 @@
 #include "outcome.h"
 #include "output.h"
 #include "terminal.h"
-#include "verbs.h"
 
 namespace p2pchat {
 
@@ -220,15 +219,15 @@ int drop(const Call& call) {
 }
 
 constexpr std::array kVerbs = {
-    Verb{"", 0, 0, " json format null ", list},
-    Verb{"list", 0, 0, " json format null ", list},
-    Verb{"flush", 0, 1, " now timeout json null ", flush},
-    Verb{"retry", 1, 2, " timeout json null ", retry},
-    Verb{"drop", 1, 2, "", drop},
+    Verb{"", 0, 0, {}, " json format null ", list},
+    Verb{"list", 0, 0, {}, " json format null ", list},
+    Verb{"flush", 0, 1, {WordKind::trusted_peer}, " now timeout json null ", flush},
+    Verb{"retry", 1, 2, {WordKind::queued, WordKind::trusted_peer}, " timeout json null ", retry},
+    Verb{"drop", 1, 2, {WordKind::queued, WordKind::trusted_peer}, "", drop},
 };
 
 int run(const Call& call) {
-  const Verb& verb = verb_of(call, kVerbs);
+  const Verb& verb = verb_of(call);
   refuse_together(call, {"json", "format"});
   if (call.has("null") && !call.has("json") && (verb.run == flush || verb.run == retry)) {
     throw Error(Status::usage, "-z goes with --json");
@@ -245,7 +244,10 @@ const Command kQueueCommand = {
     "retry ID [PEER] [-W TIME] [--json [-z]] | drop ID [PEER]",
     "show what could not be delivered yet, and deliver it",
     kOptions,
+    {},
     run,
+    true,
+    kVerbs,
 };
 
 }  // namespace p2pchat

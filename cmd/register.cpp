@@ -95,6 +95,7 @@ const Command kRegisterCommand = {
     "[--replace]",
     "get to know a peer, pin its key and introduce this node",
     kOptions,
+    {WordKind::trusted_peer, WordKind::host},
     run,
 };
 

@@ -276,6 +276,7 @@ const Command kSendCommand = {
     "[--id ID] [--binary] [--raw | --escape] PEER...",
     "send a message to peers and wait for their acknowledgements",
     kOptions,
+    {WordKind::trusted_peer, WordKind::trusted_peer},
     run,
 };
 

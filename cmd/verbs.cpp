@@ -1,17 +1,23 @@
 #include "verbs.h"
 
 #include <algorithm>
+#include <span>
+#include <string>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "command.h"
 
 namespace p2pchat {
 
 namespace {
 
 const Verb& find_verb(const std::string& name, std::span<const Verb> verbs) {
-  const auto verb =
-      std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) { return v.name == name; });
+  const auto find = [&](const auto& wanted) {
+    return std::find_if(verbs.begin(), verbs.end(), wanted);
+  };
+  auto verb = find([&](const Verb& v) { return v.name == name; });
+  if (verb == verbs.end()) verb = find([](const Verb& v) { return v.name.empty() && v.most > 0; });
   if (verb != verbs.end()) return *verb;
   std::string known;
   for (const Verb& v : verbs) known += v.name.empty() ? "" : " " + std::string(v.name);
@@ -20,11 +26,16 @@ const Verb& find_verb(const std::string& name, std::span<const Verb> verbs) {
 
 }  // namespace
 
-const Verb& verb_of(const Call& call, std::span<const Verb> verbs) {
-  const Verb& verb = find_verb(call.arguments().empty() ? "" : call.arguments()[0], verbs);
+bool Verb::takes(std::string_view option) const {
+  return options.find(" " + std::string(option) + " ") != std::string_view::npos;
+}
+
+const Verb& verb_of(const Call& call) {
+  const Verb& verb =
+      find_verb(call.arguments().empty() ? "" : call.arguments()[0], call.command.verbs);
   for (const Option& option : call.command.options) {
     const std::string name(option.name);
-    if (call.has(name) && verb.options.find(" " + name + " ") == std::string_view::npos) {
+    if (call.has(name) && !verb.takes(name)) {
       const std::string with = verb.name.empty() ? "a list" : std::string(verb.name);
       throw Error(Status::usage, "--" + name + " does not go with " + with);
     }
