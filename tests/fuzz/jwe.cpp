@@ -40,6 +40,11 @@ void check_token(std::string_view token) {
   // What a listener asks of the beginning of a frame.
   HOLDS(recipient_key_id(token) ==
         (dot == std::string_view::npos ? std::nullopt : SealedJwe::recipient(first, kRequest)));
+  const std::size_t second = dot == std::string_view::npos ? dot : token.find('.', dot + 1);
+  HOLDS(SealedJwe::encrypted_key(token) ==
+        (second == std::string_view::npos
+             ? std::nullopt
+             : model_base64url(token.substr(dot + 1, second - dot - 1))));
 
   const auto segments = split_segments(token, 5);
   const bool good = !segments.empty() && model_base64url(segments[1]) &&

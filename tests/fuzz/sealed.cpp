@@ -23,7 +23,14 @@ std::optional<RsaPublicKey> known(const std::string& id) {
 
 Result<Request> open_as_bob(std::string_view frame) {
   const Receiver receiver{bob().statement.identity_id, bob().identity.public_key(), kFuzzNow};
-  return open_request(frame, bob().encryption, receiver, known);
+  Result<Request> request = open_request(frame, bob().encryption, receiver, known);
+  // The same when its key was unwrapped before the rest had come.
+  const auto early = unwrap_early(frame, bob().encryption, [] { return true; });
+  const UnwrappedKey* key = early ? &*early : nullptr;
+  const Result<Request> in_parts = open_request(frame, bob().encryption, receiver, known, {}, key);
+  HOLDS(static_cast<bool>(request) == static_cast<bool>(in_parts));
+  HOLDS(!request || request->body == in_parts->body);
+  return request;
 }
 
 // Empty when nothing is changed.
