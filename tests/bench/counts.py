@@ -4,8 +4,8 @@ machine does: instructions, by library and by function of ours; system calls and
 
 Instructions are those of callgrind; a received message is what more of them come to, beyond the
 start of the listener, divided by their number. By library: its own, without what it calls. By
-function: with what it calls, so that one is part of another. Syncs of a received message: with 64
-under way at any moment.
+function: with what it calls, so that one is part of another; for received messages with their part of
+the start. Syncs of a received message: with 64 under way at any moment.
 
 usage: scripts/bench counts
 """
@@ -72,7 +72,9 @@ def shortened(name):
     return re.sub(r"\(.*\).*", "()", name).strip()[:70]
 
 
-def report(title, total, libraries, functions):
+def report(title, libraries, functions, whole):
+    """`whole`: what the functions are a share of."""
+    total = sum(libraries.values())
     print(f"\n{title}: {total:,.0f} instructions")
     rows = [("of library", "instructions", "share")]
     for name, cost in sorted(libraries.items(), key=lambda item: -item[1])[:8]:
@@ -82,7 +84,7 @@ def report(title, total, libraries, functions):
     for name, cost in sorted(functions.items(), key=lambda item: -item[1]):
         if shortened(name) not in seen and len(rows) <= TOP:
             seen.add(shortened(name))
-            rows.append((shortened(name), f"{cost:,.0f}", f"{100 * cost / total:.1f} %"))
+            rows.append((shortened(name), f"{cost:,.0f}", f"{100 * cost / whole:.1f} %"))
     common.print_table(rows)
     return [(title, "library", name, f"{cost:.0f}") for name, cost in libraries.items() if cost > total / 1000]
 
@@ -152,9 +154,9 @@ def main():
 
         sent = by_library(f"{folder}/send")
         received = difference(by_library(f"{folder}/many"), by_library(f"{folder}/few"), MANY - FEW)
-        parts = report("send", sum(sent.values()), sent, by_function(f"{folder}/send"))
-        parts += report("received message", sum(received.values()), received,
-                        difference(by_function(f"{folder}/many"), by_function(f"{folder}/few"), MANY - FEW))
+        parts = report("send", sent, by_function(f"{folder}/send"), sum(sent.values()))
+        parts += report("received message", received, difference(by_function(f"{folder}/many"), {}, MANY),
+                        sum(by_library(f"{folder}/many").values()) / MANY)
         calls, load = system_calls(f"{folder}/calls"), system_calls(f"{folder}/syncs")
     print("\nsystem calls of send: " + ", ".join(
         f"{name} {count}" for name, count in sorted(calls.items(), key=lambda item: -item[1])))
