@@ -321,14 +321,14 @@ def main():
             end_agents(folder)
     base = "floor" if "floor" in results else next(iter(results))
     walls = {name: [wall for wall, _ in values] for name, values in results.items()}
-    rows = [("name", "median_ms", "lower_ms", "upper_ms", "processor_ms", "ratio", "known")]
+    rows = [("name", "median_ms", "lower_ms", "upper_ms", "least_ms", "processor_ms", "ratio", "known")]
     for name in sorted(walls, key=lambda name: common.quartiles(walls[name])[1]):
         lower, median, upper = common.quartiles(walls[name])
         processor = common.quartiles([processor for _, processor in results[name]])[1]
-        rows.append((name, f"{median:.2f}", f"{lower:.2f}", f"{upper:.2f}", f"{processor:.2f}",
+        rows.append((name, f"{median:.2f}", f"{lower:.2f}", f"{upper:.2f}", f"{min(walls[name]):.2f}", f"{processor:.2f}",
                      f"{common.ratio(walls[name], walls[base]):.3f}", known[name]))
     print(f"{options.rounds} rounds; half of each lie from lower to upper; processor: of the sending side; "
-          f"ratio: to {base}")
+          f"ratio: of the medians, to {base}")
     common.print_table(rows)
     common.write_results("send", rows)
 
