@@ -325,8 +325,8 @@ def main():
     for name in sorted(walls, key=lambda name: common.quartiles(walls[name])[1]):
         lower, median, upper = common.quartiles(walls[name])
         processor = common.quartiles([processor for _, processor in results[name]])[1]
-        rows.append((name, f"{median:.2f}", f"{lower:.2f}", f"{upper:.2f}", f"{min(walls[name]):.2f}", f"{processor:.2f}",
-                     f"{common.ratio(walls[name], walls[base]):.3f}", known[name]))
+        times = (median, lower, upper, min(walls[name]), processor)
+        rows.append((name, *(f"{one:.2f}" for one in times), f"{common.ratio(walls[name], walls[base]):.3f}", known[name]))
     print(f"{options.rounds} rounds; half of each lie from lower to upper; processor: of the sending side; "
           f"ratio: of the medians, to {base}")
     common.print_table(rows)
