@@ -37,9 +37,10 @@ def table():
     results = read_results("scale")
     for name in dict.fromkeys(row["measure"] for row in results):
         first, *_, last = (row for row in results if row["measure"] == name)
+        grown = [f"{kind} {last[column]}" for kind, column in (("instructions", "ratio"), ("time", "ratio_ms"))
+                 if last[column] != "-"]
         rows.append(("scale", f"`{name}` with {last['peers']} peers and {last['messages']} messages",
-                     f"instructions {last['ratio']}, time {last['ratio_ms']} of that with {first['peers']} and "
-                     f"{first['messages']}"))
+                     f"{', '.join(grown)} of that with {first['peers']} and {first['messages']}"))
     rows += [("counts", row["measure"], row["value"]) for row in read_results("counts")]
     rows += [("keygen", f"`{row['name']}` {row['median_ms']} ms ({row['lower_ms']} to {row['upper_ms']})",
               f"{row['ratio']} of `openssl genpkey`") for row in read_results("keygen")]
