@@ -326,7 +326,8 @@ def main():
         lower, median, upper = common.quartiles(walls[name])
         processor = common.quartiles([processor for _, processor in results[name]])[1]
         times = (median, lower, upper, min(walls[name]), processor)
-        rows.append((name, *(f"{one:.2f}" for one in times), f"{common.ratio(walls[name], walls[base]):.3f}", known[name]))
+        rows.append((name, *(f"{one:.2f}" for one in times), f"{common.ratio(walls[name], walls[base]):.3f}",
+                     known[name]))
     print(f"{options.rounds} rounds; half of each lie from lower to upper; processor: of the sending side; "
           f"ratio: of the medians, to {base}")
     common.print_table(rows)
