@@ -361,6 +361,33 @@ assert_state_refused() {
   assert_same_bytes "$FOLDER/bob/state.db" "$FOLDER/before/state.db"
 }
 
+@test "state: one of the first version is taken over with its peers and messages" {
+  start_listen alice -k
+  befriend bob alice
+  bob send -m "before" alice 2>/dev/null
+  stop_listen
+  for name in alice bob; do
+    node "$name" peers --porcelain=v1 >"$FOLDER/$name.peers"
+    node "$name" log --json >"$FOLDER/$name.log"
+    to_first_schema "$name"
+    assert_equal "$(sqlite3 "$FOLDER/$name/state.db" 'PRAGMA user_version')" 1
+  done
+  # By whichever command comes first.
+  expect 0 bob peers --porcelain=v1
+  assert_same_bytes "$OUT" "$FOLDER/bob.peers"
+  start_listen alice -k
+  befriend bob alice
+  expect 0 bob send -m "after" alice
+  stop_listen
+  assert_stream "$FOLDER/alice.out" after
+  for name in alice bob; do
+    node "$name" log --json | head -n 1 | cmp - "$FOLDER/$name.log"
+    expect 0 node "$name" log --format %b
+    assert_stdout before after
+    assert_equal "$(sqlite3 "$FOLDER/$name/state.db" 'PRAGMA integrity_check')" ok
+  done
+}
+
 @test "state: the database of a newer version is 71 and left untouched" {
   peer_py sql "$FOLDER/bob/state.db" "PRAGMA user_version = 4711" >/dev/null
   cp -a "$FOLDER/bob/state.db" "$FOLDER/before"

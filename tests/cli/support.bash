@@ -225,3 +225,13 @@ end_all() {
   for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null || true; done
 }
 teardown() { end_all; }
+
+# The state of a home that knows only what the first version of the program did, as that one stored it.
+to_first_schema() {
+  local database="$FOLDER/$1/state.db"
+  mv "$database" "$FOLDER/newer.db"
+  [[ ! -e "$database-wal" ]] || mv "$database-wal" "$FOLDER/newer.db-wal"
+  rm -f "$database-shm"
+  (umask 077 && sqlite3 "$database" -cmd "ATTACH '$FOLDER/newer.db' AS newer" \
+    <"$REPOSITORY/tests/cli/first_schema.sql" >/dev/null)
+}
