@@ -23,6 +23,19 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${CMAKE_CURRENT_LIST_DIR}/prerm
   ${CMAKE_CURRENT_LIST_DIR}/postrm)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+# The terms of p2pchat and of everything that is compiled or linked into it.
+set(inside libcxxopts-dev libsqlitecpp-dev nlohmann-json3-dev)
+if(P2PCHAT_STATIC)
+  list(APPEND inside libpoco-dev libpcre3-dev libsqlite3-dev libssl-dev libstdc++6 zlib1g-dev)
+endif()
+file(READ ${CMAKE_CURRENT_LIST_DIR}/copyright copyright)
+foreach(package IN LISTS inside)
+  if(EXISTS /usr/share/doc/${package}/copyright)
+    file(READ /usr/share/doc/${package}/copyright terms)
+    string(APPEND copyright "\n\n---- It contains parts of ${package}:\n\n${terms}")
+  endif()
+endforeach()
+file(WRITE ${PROJECT_BINARY_DIR}/copyright "${copyright}")
 # Staged by a script: the units have to hold the place where they end up, and what is built is packed,
 # not built.
 set(CPACK_INSTALL_CMAKE_PROJECTS "")

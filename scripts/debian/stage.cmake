@@ -16,7 +16,7 @@ run(strip --strip-unneeded --remove-section=.comment --remove-section=.note
     "${root}/usr/bin/p2pchat")
 
 set(doc "${root}/usr/share/doc/p2pchat")
-file(COPY "${CMAKE_CURRENT_LIST_DIR}/changelog" "${CMAKE_CURRENT_LIST_DIR}/copyright"
+file(COPY "${CMAKE_CURRENT_LIST_DIR}/changelog" "${CPACK_P2PCHAT_BUILD}/copyright"
      DESTINATION "${doc}")
 file(GLOB pages "${root}/usr/share/man/*/*") # whichever are installed
 run(gzip --best --no-name "${doc}/changelog" ${pages})
