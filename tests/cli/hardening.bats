@@ -46,6 +46,12 @@ install_program() {
   fi
 }
 
+@test "hardening: what is installed loads no library without need" {
+  install_program
+  expect 0 ldd --unused "$INSTALLED"
+  assert_silent
+}
+
 # ---- the process
 
 # As a user without rights, where we have them all: SOMEBODY are the words before a command. $FOLDER is
