@@ -90,8 +90,11 @@ std::string help_of_all();
 int run_command(const Command& command, const Globals& globals,
                 const std::vector<std::string>& words);
 
-// The words with which our user calls this program on the same state folder: "p2pchat --home DIR".
+// The words with which our user calls this program on the same state folder: "p2pchat --home DIR",
+// or "p2pchat --home FOLDER" where DIR cannot be shown.
 std::string program_words(const Globals& globals);
+// True when the word of a command can be shown and typed as it is.
+bool can_be_shown(const std::string& word);
 
 // Throws Error{usage} unless there are so many arguments.
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most);

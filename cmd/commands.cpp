@@ -79,12 +79,21 @@ int run_command(const Command& command, const Globals& globals,
 }
 
 std::string program_words(const Globals& globals) {
+  const auto word_or = [](const std::string& text, const char* instead) {
+    const std::string word = shell_word(text);
+    return can_be_shown(word) ? word : instead;
+  };
   std::string words = "p2pchat";
-  if (globals.home) words += " --home " + shell_word(*globals.home);
+  if (globals.home) words += " --home " + word_or(*globals.home, "FOLDER");
   if (globals.passphrase_file) {
-    words += " --passphrase-file " + shell_word(*globals.passphrase_file);
+    words += " --passphrase-file " + word_or(*globals.passphrase_file, "FILE");
   }
   return words;
+}
+
+bool can_be_shown(const std::string& word) {
+  constexpr std::size_t kMostShown = 200;
+  return word.size() <= kMostShown && escape_for_terminal(word) == word;
 }
 
 void require_arguments(const Call& call, std::size_t fewest, std::size_t most) {

@@ -72,7 +72,7 @@ bool show(const Call& call, const Home& home) {
     const KeyStatement card = own_card(home);
     print(card.token + "\n");
     if (card.expired(unix_now())) {
-      say("this card has expired; p2pchat keygen --rotate makes a new one");
+      say("this card has expired; " + own_command("keygen --rotate makes a new one"));
     }
   } else {
     return false;

@@ -112,7 +112,11 @@ std::optional<HandlerCommand> handler_option(const Call& call) {
   if (handler.argv.empty()) throw Error(Status::usage, "--exec needs a command");
   if (const int error = cannot_run(handler.argv[0]); error != 0) {
     throw Error(Status::no_input,
-                "cannot run " + in_quotes(handler.argv[0]) + ": " + errno_text(error));
+                "cannot run " + in_quotes(handler.argv[0]) + ": " + errno_text(error),
+                handler.argv[0].find(' ') == std::string::npos
+                    ? ""
+                    : "its arguments are words of their own: --exec " +
+                          escape_for_terminal(handler.argv[0]));
   }
   handler.time_limit = time_option(call, "exec-timeout").value_or(handler.time_limit);
   if (const auto text = call.text("exec-output")) {
@@ -172,7 +176,7 @@ void say_stranger(const Stranger& stranger) {
     say("pending: " + who + "accept with: " + stranger.accept_command);
   } else {
     say("trusted (first use): " + who + "its name here is " + stranger.name +
-        ", compare keys with: p2pchat peers verify " + stranger.name);
+        ", compare keys with: " + own_command("peers verify ") + stranger.name);
   }
   if (stranger.claimed_name.empty()) return;
   say("changed key? " + stranger.fingerprint + " claims the address " + stranger.claimed_address +

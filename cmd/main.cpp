@@ -48,6 +48,7 @@ int run(std::vector<std::string> words) {
     }
   }
   if (word == words.end()) throw Error(Status::usage, "no command", "p2pchat --help");
+  name_own_command(program_words(globals));
   const Command* command = find_command(*word);
   if (command == nullptr) {
     run_external(*word, globals, {word + 1, words.end()});

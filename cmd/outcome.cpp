@@ -27,6 +27,27 @@ Error handler_error(const Sent& sent) {
                                handler_failure(sent.delivered->rc)};
 }
 
+Error with_way_out(const Error& error, const std::string& peer) {
+  if (!error.hint().empty()) return error;
+  const std::string owner = "the owner of " + in_quotes(peer);
+  std::string hint;
+  switch (error.status()) {
+    case Status::no_host:
+      hint = own_command("register ") + peer + " HOST[:PORT] gives it another address";
+      break;
+    case Status::unavailable:
+      hint = owner +
+             " types: p2pchat listen -k; if it runs, the address is wrong or a firewall is between";
+      break;
+    case Status::protocol:
+      hint = "ask " + owner + " for the port that p2pchat listen has named";
+      break;
+    default:
+      break;
+  }
+  return {error.status(), error.what(), hint};
+}
+
 std::string naming_peer(const Sent& sent, const std::string& text) {
   const std::string peer = in_quotes(sent.peer);
   return text.find(peer) != std::string::npos ? text : "sending to " + peer + ": " + text;

@@ -18,6 +18,9 @@ Record record_of(const Sent& sent, const std::string& id, int status);
 // The error that tells of a peer's handler which has failed.
 Error handler_error(const Sent& sent);
 
+// The same error with a hint about a peer that was not reached, unless it has one.
+Error with_way_out(const Error& error, const std::string& peer);
+
 // The text of an error about it, which says for which peer.
 std::string naming_peer(const Sent& sent, const std::string& text);
 

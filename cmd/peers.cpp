@@ -12,6 +12,7 @@
 #include "node/identity.h"
 #include "node/outbox.h"
 #include "node/ping.h"
+#include "outcome.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -162,7 +163,7 @@ int accept(const Call& call) {
   const auto name = call.text("as");
   if (!name) {
     throw Error(Status::usage, "accept needs a name for the peer",
-                "p2pchat peers accept " + shell_word(stranger) + " --as NAME");
+                own_command("peers accept ") + shell_word(stranger) + " --as NAME");
   }
   print(AddressBook(call.home)
             .accept(stranger, *name, call.text("expect"), call.has("replace"))
@@ -228,7 +229,7 @@ int ping(const Call& call) {
   print(call.has("json") ? json_of(result, peer, status) : text_of(result));
   if (!result.error) return 0;
   throw Error(status, layer_name(*result.failed) + ": " + result.error->what(),
-              result.error->hint());
+              with_way_out(*result.error, peer).hint());
 }
 
 int block(const Call& call) {

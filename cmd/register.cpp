@@ -11,6 +11,7 @@
 #include "node/identity.h"
 #include "node/outbox.h"
 #include "node/registrar.h"
+#include "outcome.h"
 #include "output.h"
 #include "terminal.h"
 
@@ -58,6 +59,14 @@ int pin_card(const Call& call, const Registration& registration) {
   return 0;
 }
 
+Registered introduce(const Call& call, const Config& config, const Registration& registration) {
+  try {
+    return register_peer(call.home, config, registration, send_time(config, std::nullopt, 0));
+  } catch (const Error& error) {
+    throw with_way_out(error, registration.name);
+  }
+}
+
 int run(const Call& call) {
   require_arguments(call, 1, 2);
   Registration registration;
@@ -72,13 +81,12 @@ int run(const Call& call) {
   registration.name_hint = call.text("as").value_or(login_name());
 
   const Config config = Config::load(call.home);
-  const Registered registered =
-      register_peer(call.home, config, registration, send_time(config, std::nullopt, 0));
+  const Registered registered = introduce(call, config, registration);
   const std::string peer = in_quotes(registration.name);
   if (registered.trusted_there) {
     say("registered " + peer + ", which trusts this node");
   } else {
-    say("registered " + peer + "; this node is pending there, they accept it with: " +
+    say("registered " + peer + "; this node is pending there, they accept it with: p2pchat " +
         accept_command(registered.our_fingerprint.substr(kFingerprintPrefix.size()),
                        registration.name_hint));
   }

@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "command.h"
+#include "node/address_book.h"
 #include "node/config.h"
 #include "node/outbox.h"
 #include "outcome.h"
@@ -39,9 +40,26 @@ bool is_raw(const Call& call) {
   return call.has("raw") || call.has("binary");
 }
 
+// A command line for one who has typed the text where the peers are.
+std::string use_m(const Call& call) {
+  std::string text = "TEXT";
+  std::string peers;
+  for (const std::string& word : call.arguments()) {
+    const std::string typed = shell_word(word);
+    if (is_peer_name(word)) {
+      peers += " " + word;
+    } else if (text == "TEXT" && can_be_shown(typed)) {
+      text = typed;
+    }
+  }
+  return "to send text from the command line, use -m: " + own_command("send -m ") + text +
+         (peers.empty() ? " PEER" : peers);
+}
+
 void refuse_conflicts(const Call& call) {
   if (call.arguments().empty()) {
-    throw Error(Status::usage, "no peer to send to", "p2pchat send PEER < FILE");
+    throw Error(Status::usage, "no peer to send to",
+                own_command("send ") + (call.has("message") ? "-m TEXT PEER" : "PEER < FILE"));
   }
   if (call.has("message") && call.has("file")) {
     throw Error(Status::usage, "-m and -f exclude each other");
@@ -56,11 +74,30 @@ void refuse_conflicts(const Call& call) {
   }
   const bool reads_stdin = !call.has("message") && !call.has("file");
   if (reads_stdin && is_terminal(STDIN_FILENO)) {
-    const std::string peer = escape_for_terminal(shell_word(call.arguments()[0]));
+    const std::string& peer = call.arguments()[0];
     throw Error(Status::usage, "no message: standard input is a terminal",
-                call.arguments().size() > 1 || peer.find(' ') != std::string::npos
-                    ? "to send text from the command line, use -m"
-                    : "echo hi | p2pchat send " + peer + ", or p2pchat send -m hi " + peer);
+                call.arguments().size() > 1 || !is_peer_name(peer)
+                    ? use_m(call)
+                    : "echo hi | " + own_command("send ") + peer + ", or " +
+                          own_command("send -m hi ") + peer);
+  }
+}
+
+// Throws Error{no_peer} when one is unknown; the word may have been meant as the message.
+void require_peers(const Call& call, Outbox& outbox) {
+  try {
+    outbox.require_peers(call.arguments());
+  } catch (const Error& error) {
+    if (error.status() != Status::no_peer || call.has("message") || call.has("file")) throw;
+    const auto& words = call.arguments();
+    const bool has_text = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+      return word.find(' ') != std::string::npos;
+    });
+    std::string hint = has_text ? use_m(call) : error.hint();
+    if (words.size() == 1 && is_peer_name(words[0])) {
+      hint += "; if it is the text: " + own_command("send -m ") + words[0] + " PEER";
+    }
+    throw Error(error.status(), error.what(), hint);
   }
 }
 
@@ -83,7 +120,8 @@ std::string read_message(const Call& call) {
 
 void refuse_bad_body(const Call& call, const std::string& body) {
   if (body.size() > kMaxLetterBytes) {
-    throw Error(Status::data, "the message is longer than 1 MiB");
+    throw Error(Status::data, "the message is longer than 1 MiB",
+                "split -b 1M cuts a file into pieces that fit");
   }
   if (call.has("binary")) return;
   if (body.find('\0') != std::string::npos) {
@@ -94,20 +132,13 @@ void refuse_bad_body(const Call& call, const std::string& body) {
   }
 }
 
-// True when the word can be shown and typed as it is.
-bool can_be_shown(const std::string& word) {
-  constexpr std::size_t kMostShown = 200;
-  return word.size() <= kMostShown && escape_for_terminal(word) == word;
-}
-
 // A command line that sends the same message under the same id: the name that the caller gave it,
 // or the 22 characters that stand for it.
 std::string retry_command(const Call& call, const Letter& letter,
                           const std::vector<std::string>& peers) {
   const bool named = can_be_shown(shell_word(letter.id_text));
-  const std::string program = program_words(call.globals);
-  std::string command = can_be_shown(program) ? program : "p2pchat --home FOLDER";
-  command += " send --id " + (named ? shell_word(letter.id_text) : letter.id);
+  std::string command =
+      own_command("send --id ") + (named ? shell_word(letter.id_text) : letter.id);
   if (const auto expire = call.text("expire")) command += " --expire " + shell_word(*expire);
   std::string with;
   for (const char* flag : {"binary", "raw", "escape", "quiet", "json", "propagate"}) {
@@ -170,8 +201,9 @@ class Report {
  private:
   int fail(const Sent& sent, const Error& error) {
     const std::string text = error.what();
-    const bool new_hint = hints_.insert(error.hint()).second;
-    say_error(several_ ? naming_peer(sent, text) : text, new_hint ? error.hint() : "");
+    const std::string hint = several_ ? error.hint() : with_way_out(error, sent.peer).hint();
+    const bool new_hint = hints_.insert(hint).second;
+    say_error(several_ ? naming_peer(sent, text) : text, new_hint ? hint : "");
     // An error with a hint of its own says what has to be done before.
     const bool is_unknown =
         error.status() == Status::unknown_outcome ||
@@ -253,7 +285,7 @@ int run(const Call& call) {
   const auto time = time_option(call, "timeout");
   const Config config = Config::load(call.home);
   Outbox outbox(call.home, config);
-  outbox.require_peers(call.arguments());
+  require_peers(call, outbox);
   letter.body = read_message(call);
   refuse_bad_body(call, letter.body);
   letter.exp = unix_now() + life;  // it may have come slowly

@@ -9,6 +9,8 @@ namespace p2pchat {
 
 namespace {
 
+std::string own_words = "p2pchat";
+
 constexpr std::array kStatusTable = {
     StatusRow{"0", "done as asked", "go on"},
     StatusRow{"64", "usage", "fix the call"},
@@ -64,6 +66,14 @@ Error::Error(Status status, const std::string& text, std::string hint)
 Error&& Error::ended_by(int signal_number) && {
   signal_number_ = signal_number;
   return std::move(*this);
+}
+
+void name_own_command(std::string words) {
+  own_words = std::move(words);
+}
+
+std::string own_command(std::string_view rest) {
+  return own_words + " " + std::string(rest);
 }
 
 std::string errno_text(int error_number) {

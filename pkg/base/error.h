@@ -57,6 +57,12 @@ class Error : public std::runtime_error {
   int signal_number_ = 0;
 };
 
+// Hints name commands that our user can type as they are: `words` are those that call this program
+// on the state folder of this call, "p2pchat --home DIR". Once, before there are threads.
+void name_own_command(std::string words);
+// "p2pchat peers" of "peers".
+std::string own_command(std::string_view rest);
+
 // The words of errno in lower case: "no such file or directory".
 std::string errno_text(int error_number);
 

@@ -39,7 +39,7 @@ PeerInfo describe(const PeerRow& row) {
 
 Error unknown_peer(const std::string& selector) {
   return {Status::no_peer, "unknown peer " + in_quotes(selector),
-          "p2pchat peers lists those you have"};
+          own_command("peers lists those you have")};
 }
 
 }  // namespace
@@ -62,13 +62,13 @@ void require_peer_name(const std::string& text) {
 }
 
 std::string accept_command(const std::string& identity_id, const std::string& hint) {
-  return "p2pchat peers accept " + fingerprint(identity_id) + " --as " +
+  return "peers accept " + fingerprint(identity_id) + " --as " +
          (is_peer_name(hint) ? hint : "NAME");
 }
 
 std::string replace_command(const std::string& name, const std::string& address,
                             const std::string& identity_id) {
-  return "p2pchat register " + name + (address.empty() ? "" : " " + address) +
+  return own_command("register ") + name + (address.empty() ? "" : " " + address) +
          " --replace --expect " + fingerprint(identity_id);
 }
 
@@ -82,7 +82,7 @@ bool is_reachable(const PeerRow& stranger, const PeerRow& named) {
 
 std::string accept_instead(const std::string& name, const PeerRow& stranger) {
   const std::string id = fingerprint(stranger.identity);
-  return "p2pchat peers accept " + id + " --as " + name + " --replace --expect " + id;
+  return own_command("peers accept ") + id + " --as " + name + " --replace --expect " + id;
 }
 
 }  // namespace
@@ -104,7 +104,7 @@ std::optional<PeerRow> AddressBook::find_by_fingerprint(const std::string& prefi
       id.size() > kThumbprintCharacters ||
       !std::all_of(id.begin(), id.end(), is_base64url_character)) {
     throw Error(Status::data, "not a fingerprint: " + in_quotes(prefix),
-                "SHA256: and at least the first 8 characters");
+                "SHA256: and at least the first 8 characters, as in: " + own_command("peers"));
   }
   std::vector<PeerRow> found = peers_.by_identity_prefix(id, 2);
   if (found.size() > 1) {
@@ -167,7 +167,7 @@ PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::s
   std::optional<PeerRow> row = find_by_fingerprint(fingerprint_prefix);
   if (!row) {
     throw Error(Status::no_peer, "no pending peer " + in_quotes(fingerprint_prefix),
-                "p2pchat peers --pending lists them");
+                own_command("peers --pending lists them"));
   }
   if (expected_id && *expected_id != row->identity) {
     throw Error(Status::trust, "the fingerprint is " + fingerprint(row->identity) + ", not " +
@@ -175,12 +175,12 @@ PeerInfo AddressBook::accept(const std::string& fingerprint_prefix, const std::s
   }
   if (row->status == PeerStatus::blocked) {
     throw Error(Status::trust, fingerprint(row->identity) + " is blocked",
-                "p2pchat peers unblock " + fingerprint(row->identity));
+                own_command("peers unblock ") + fingerprint(row->identity));
   }
   if (row->status == PeerStatus::trusted && !equal_ignoring_ascii_case(row->name, name)) {
     throw Error(Status::cannot_create,
                 fingerprint(row->identity) + " is accepted already, as " + in_quotes(row->name),
-                "p2pchat peers rename " + row->name + " " + name);
+                own_command("peers rename ") + row->name + " " + name);
   }
   if (row->status == PeerStatus::pending) {
     const auto named = peers_.by_name(name);
@@ -208,9 +208,9 @@ void AddressBook::reject(const std::string& fingerprint_prefix) {
   if (row->status != PeerStatus::pending) {
     const std::string what =
         row->status == PeerStatus::blocked ? "blocked" : "trusted, as " + in_quotes(row->name);
-    throw Error(
-        Status::data, fingerprint(row->identity) + " is not pending but " + what,
-        "p2pchat peers remove " + (row->name.empty() ? fingerprint(row->identity) : row->name));
+    throw Error(Status::data, fingerprint(row->identity) + " is not pending but " + what,
+                own_command("peers remove ") +
+                    (row->name.empty() ? fingerprint(row->identity) : row->name));
   }
   peers_.remove(row->id);
   transaction.commit();
@@ -255,7 +255,7 @@ void AddressBook::rename(const std::string& selector, const std::string& name) {
   change(selector, [&](PeerRow& row) {
     if (row.name.empty()) {
       throw Error(Status::trust, fingerprint(row.identity) + " is not a trusted peer",
-                  "p2pchat peers accept " + fingerprint(row.identity) + " --as " + name);
+                  own_command("peers accept ") + fingerprint(row.identity) + " --as " + name);
     }
     const auto other = peers_.by_name(name);
     if (other && other->id != row.id) {
@@ -280,7 +280,7 @@ void AddressBook::confirm(const std::string& selector) {
   change(selector, [](PeerRow& row) {
     if (row.status != PeerStatus::trusted) {
       throw Error(Status::trust, fingerprint(row.identity) + " is not a trusted peer",
-                  "p2pchat peers accept " + fingerprint(row.identity) + " --as NAME");
+                  own_command("peers accept ") + fingerprint(row.identity) + " --as NAME");
     }
     const bool changes = row.trust != Trust::verified;
     row.trust = Trust::verified;

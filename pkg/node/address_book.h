@@ -33,7 +33,8 @@ bool is_peer_name(const std::string& text);
 // Throws Error{usage}.
 void require_peer_name(const std::string& text);
 
-// A command that accepts a stranger, with a name from its hint when that can be one.
+// What stands behind "p2pchat" in a command that accepts a stranger, with a name from its hint when
+// that can be one.
 std::string accept_command(const std::string& identity_id, const std::string& hint);
 
 // The one command that lets this key take the place of the pinned one.

@@ -80,7 +80,7 @@ Line connect_through(const Contact& contact) {
   const std::string address = contact.addresses.empty() ? "" : contact.addresses.front();
   if (address.empty() && names_address(contact.via)) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
-                "p2pchat register " + contact.name + " HOST[:PORT]");
+                own_command("register ") + contact.name + " HOST[:PORT]");
   }
   return {Process({{"/bin/sh", "-c", expanded(contact.via, address)}}),
           "via " + escape_for_terminal(contact.via)};
@@ -92,7 +92,7 @@ Line connect(const Contact& contact, const Deadline& deadline, int interrupt) {
   if (!contact.via.empty()) return connect_through(contact);
   if (contact.addresses.empty()) {
     throw Error(Status::unavailable, "no address is known for " + in_quotes(contact.name),
-                "p2pchat register " + contact.name + " HOST[:PORT]");
+                own_command("register ") + contact.name + " HOST[:PORT]");
   }
   std::optional<Dialed> first_failed;
   std::size_t left = contact.addresses.size();

@@ -7,8 +7,11 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "node/address_book.h"
+#include "node/identity.h"
 #include "node/inbox.h"
 #include "node/outcome.h"
+#include "protocol/address.h"
 #include "protocol/claims.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
@@ -26,7 +29,7 @@ KeyStatement stored_statement(const PeerRow& row) {
   Result<KeyStatement> statement = read_key_statement(row.statement);
   if (!statement || statement->identity_id != row.identity) {
     throw Error(Status::system, "the stored key of " + in_quotes(row.name) + " is damaged",
-                "p2pchat peers remove " + row.name + ", then register it again");
+                own_command("peers remove ") + row.name + ", then register it again");
   }
   return *std::move(statement);
 }
@@ -323,19 +326,31 @@ Error expired_unknown(const Letter& letter, const std::string& peer) {
           "to send it all the same, use another id"};
 }
 
+namespace {
+
+// What a word that names no peer may have been meant as.
+std::string unknown_peer_hint(const std::string& word) {
+  if (is_peer_name(word)) return own_command("register ") + word + " HOST[:PORT]";
+  if (word.find(' ') != std::string::npos) return "to send text from the command line, use -m";
+  if (word.starts_with(kFingerprintPrefix)) {
+    return "a peer is called by its name: " + own_command("peers lists those you have");
+  }
+  if (const auto address = read_address_argument(word)) {
+    return "an address gets a name with: " + own_command("register NAME ") + address->text();
+  }
+  return own_command("peers lists those you have");
+}
+
+}  // namespace
+
 PeerRow trusted_peer(Peers& peers, const std::string& name) {
   auto row = peers.by_name(name);
   if (!row) {
-    const bool has_space = name.find(' ') != std::string::npos;
-    const bool is_fingerprint = name.find(':') != std::string::npos;
-    throw Error(Status::no_peer, "unknown peer " + in_quotes(name),
-                has_space        ? "to send text from the command line, use -m"
-                : is_fingerprint ? ""
-                                 : "p2pchat register " + shell_word(name) + " HOST[:PORT]");
+    throw Error(Status::no_peer, "unknown peer " + in_quotes(name), unknown_peer_hint(name));
   }
   if (row->status == PeerStatus::blocked) {
     throw Error(Status::trust, in_quotes(row->name) + " is blocked",
-                "p2pchat peers unblock " + row->name);
+                own_command("peers unblock ") + row->name);
   }
   return *std::move(row);
 }

@@ -85,7 +85,7 @@ void Home::require_identity() const {
   if (exists(folder_)) require_private_folder(folder_);
   if (!has_identity()) {
     throw Error(Status::config, "no identity in " + in_quotes(folder_),
-                "make one with: p2pchat keygen");
+                "make one with: " + own_command("keygen"));
   }
 }
 

@@ -174,7 +174,7 @@ KeyStatement own_card(const Home& home) {
   const std::vector<std::uint64_t> seqs = home.encryption_seqs();
   if (seqs.empty()) {
     throw Error(Status::config, "no encryption key in " + in_quotes(home.folder()),
-                "p2pchat keygen --rotate makes one");
+                own_command("keygen --rotate makes one"));
   }
   const KeyFile file = read_key_file(home, seqs.front());
   Result<KeyStatement> statement = read_key_statement(file.statement);

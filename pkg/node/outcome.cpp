@@ -52,13 +52,17 @@ Error error_of_ack(const Ack& ack, const Correspondent& correspondent) {
     case AckStatus::busy:
       return {status, peer + " cannot take it now", "try again later"};
     case AckStatus::skew:
-      return {status, peer + " did not take it: by its clock, which is " +
-                          clock_difference(ack.iat) + ", it is from the future or has expired"};
+      return {status,
+              peer + " did not take it: by its clock, which is " + clock_difference(ack.iat) +
+                  ", it is from the future or has expired",
+              "date -u tells both clocks; the wrong one has to be set"};
     case AckStatus::pending:
-      return {status, "not accepted by " + peer + " yet",
-              "the owner of " + peer + " types: " + accept_command(correspondent.own_id, {})};
+      return {
+          status, "not accepted by " + peer + " yet",
+          "the owner of " + peer + " types: p2pchat " + accept_command(correspondent.own_id, {})};
     case AckStatus::conflict:
-      return {status, "this id has carried another message to " + peer};
+      return {status, "this id has carried another message to " + peer,
+              "to send this one as well, use another id"};
     default:
       return {Status::internal, "an ack that is no error"};
   }
@@ -111,7 +115,7 @@ Error error_of(const Reply& reply, const Correspondent& peer) {
   switch (reply.row) {
     case ReplyRow::not_known:
       return {status, name + " does not know this node or could not open the message",
-              "p2pchat register " + peer.name};
+              own_command("register ") + peer.name};
     case ReplyRow::other_key:
       return {
           status,

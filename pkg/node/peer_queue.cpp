@@ -35,7 +35,7 @@ std::uint64_t delay_after(std::uint64_t attempts) {
 }
 
 std::string queue_command(const std::string& verb, const std::string& id, const std::string& peer) {
-  return "p2pchat queue " + verb + (id.starts_with('-') ? " -- " : " ") + id + " " + peer;
+  return own_command("queue ") + verb + (id.starts_with('-') ? " -- " : " ") + id + " " + peer;
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class Pinger {
     auto row = Peers(database_).by_name(name);
     if (!row) {
       throw Error(Status::no_peer, "unknown peer " + in_quotes(name),
-                  "p2pchat peers lists those you have");
+                  own_command("peers lists those you have"));
     }
     return *std::move(row);
   }

@@ -24,7 +24,8 @@ FileLock printing_lock(const Home& home) {
   FileLock lock(home.lock_file(), LockByte::printer, kLockPatience);
   if (!lock.held()) {
     throw Error(Status::system,
-                "another listen prints the messages of " + in_quotes(home.folder()) + " already");
+                "another listen prints the messages of " + in_quotes(home.folder()) + " already",
+                own_command("log --follow shows what it receives"));
   }
   return lock;
 }

@@ -175,9 +175,9 @@ Sent deliver_or_keep(const Home& home, const Letter& letter, const Enqueued& que
     if (sent.later && sent.error->hint().empty()) {
       const auto first = queue.first();
       const bool is_put_off = first && !is_due(first->entry.next, unix_now());
-      sent.error = Error(sent.error->status(), sent.error->what(),
-                         std::string("p2pchat queue flush") +
-                             (is_put_off ? " --now " + shell_word(queue.name()) : ""));
+      sent.error = Error(
+          sent.error->status(), sent.error->what(),
+          own_command("queue flush") + (is_put_off ? " --now " + shell_word(queue.name()) : ""));
     }
   } catch (const std::exception& error) {  // it is still there
     if (!sent.error) sent.error = Error(Status::system, error.what());
@@ -211,7 +211,7 @@ std::vector<QueueItem> Queue::chosen(const QueueChoice& choice) {
   if (!items.empty()) return items;
   const std::string to = choice.peer ? " to " + in_quotes(*choice.peer) : "";
   throw Error(Status::data, "no message " + in_quotes(choice.id) + to + " in the queue",
-              "p2pchat queue");
+              own_command("queue"));
 }
 
 std::uint64_t Queue::count_waiting(const std::optional<std::string>& peer) {
@@ -389,7 +389,8 @@ std::vector<QueueItem> Queue::items_of(std::vector<QueuedMessage>&& messages) {
 std::string Queue::identity_of(const std::string& name) {
   Peers peers(database_);
   if (const auto peer = peers.by_name(name)) return peer->identity;
-  throw Error(Status::no_peer, "unknown peer " + in_quotes(name));
+  throw Error(Status::no_peer, "unknown peer " + in_quotes(name),
+              own_command("peers lists those you have"));
 }
 
 }  // namespace p2pchat

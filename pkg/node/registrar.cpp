@@ -84,9 +84,11 @@ class Pinning {
   // Of another key than the pinned or expected one.
   Error changed(const std::string& identity_id) const {
     if (!known_ || wish_.replace) {
-      return {Status::trust, "the key of " + in_quotes(wish_.name) + " is " +
-                                 fingerprint(identity_id) + ", not the expected " +
-                                 fingerprint(*terms_.expected_id)};
+      return {Status::trust,
+              "the key of " + in_quotes(wish_.name) + " is " + fingerprint(identity_id) +
+                  ", not the expected " + fingerprint(*terms_.expected_id),
+              "the owner of " + in_quotes(wish_.name) +
+                  " reads out what they see with: p2pchat keygen --fingerprint"};
     }
     return {Status::trust,
             in_quotes(known_->name) + " is pinned to " + fingerprint(known_->identity) +
@@ -97,13 +99,15 @@ class Pinning {
   // Throws for what our user cannot have meant.
   void refuse_bad_choice(const std::string& identity_id, const std::string& own_id) {
     if (identity_id == own_id) {
-      throw Error(Status::usage, fingerprint(own_id) + " is this node itself");
+      throw Error(Status::usage, fingerprint(own_id) + " is this node itself",
+                  "another node on this machine has a state folder of its own, made with: "
+                  "p2pchat --home FOLDER keygen");
     }
     const auto same_key = peers_.by_identity(identity_id);
     if (!same_key) return;
     if (same_key->status == PeerStatus::blocked) {
       throw Error(Status::trust, fingerprint(identity_id) + " is blocked",
-                  "p2pchat peers unblock " + fingerprint(identity_id));
+                  own_command("peers unblock ") + fingerprint(identity_id));
     }
     const bool other_name = same_key->status == PeerStatus::trusted &&
                             !equal_ignoring_ascii_case(same_key->name, wish_.name);
@@ -111,7 +115,7 @@ class Pinning {
       throw Error(
           Status::cannot_create,
           fingerprint(identity_id) + " is registered already, as " + in_quotes(same_key->name),
-          "p2pchat peers rename " + same_key->name + " " + wish_.name);
+          own_command("peers rename ") + same_key->name + " " + wish_.name);
     }
   }
 
@@ -229,7 +233,7 @@ class Registrar {
     const bool needs_address = contact.via.empty() || names_address(contact.via);
     if (contact.addresses.empty() && needs_address) {
       throw Error(Status::usage, "no address for " + in_quotes(wish_.name),
-                  "p2pchat register " + wish_.name + " HOST[:PORT]");
+                  own_command("register ") + wish_.name + " HOST[:PORT]");
     }
     return contact;
   }

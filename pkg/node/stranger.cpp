@@ -9,7 +9,7 @@ Stranger stranger_of(const Request& registration, const Newcomer& newcomer) {
   const std::string& hint = registration.introduction->name;
   Stranger stranger{fingerprint(registration.iss),
                     hint,
-                    accept_command(registration.iss, hint),
+                    own_command(accept_command(registration.iss, hint)),
                     newcomer.name,
                     {},
                     {},

@@ -28,7 +28,7 @@ setup() { strangers; }
   assert_refusal send "not accepted by 'alice' yet"
   assert_stream "$FOLDER/alice.out"
   assert_stream "$FOLDER/alice.err" "listening on 127.0.0.1:$PORT" \
-    "pending: $(fingerprint bob) calls itself \"bob\"; accept with: p2pchat peers accept $(fingerprint bob) --as bob"
+    "pending: $(fingerprint bob) calls itself \"bob\"; accept with: $(own alice) peers accept $(fingerprint bob) --as bob"
 
   # Accepted: the pipe of the README.
   expect 0 alice peers accept "$(fingerprint bob)" --as bob

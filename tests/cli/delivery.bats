@@ -26,7 +26,7 @@ assert_written() {
 # assert_skew DIFFERENCE: what a sender is told of the other clock, give or take a second.
 assert_skew() {
   assert_stdout
-  assert_match "$stderr" "^p2pchat send: error: 'alice' did not take it: by its clock, which is ([0-9]+) s $2, it is from the future or has expired$"
+  assert_match "$stderr" "^p2pchat send: error: 'alice' did not take it: by its clock, which is ([0-9]+) s $2, it is from the future or has expired"$'\n'"p2pchat send: hint: date -u tells both clocks; the wrong one has to be set$"
   local off=$((BASH_REMATCH[1] - $1))
   ((off >= -60 && off <= 60)) || fail "told: ${BASH_REMATCH[1]} s; it is $1 s"
 }

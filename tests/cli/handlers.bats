@@ -325,6 +325,9 @@ state_of() { sqlite3 "$FOLDER/alice/state.db" "SELECT state FROM messages WHERE 
   done
   expect 66 alice listen --exec no-such-handler
   assert_refusal listen "cannot run 'no-such-handler': no such file or directory"
+  expect 66 alice listen --exec 'tr a-z A-Z'
+  assert_refusal listen "cannot run 'tr a-z A-Z': no such file or directory"
+  assert_hint listen "its arguments are words of their own: --exec tr a-z A-Z"
   expect 66 alice listen --exec /etc/passwd
   assert_refusal listen "cannot run '/etc/passwd': permission denied"
 }

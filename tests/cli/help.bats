@@ -296,6 +296,16 @@ listen --tls
 END
 }
 
+@test "help: the command of a hint has the state folder and the passphrase file that were given" {
+  expect 78 p2pchat --home "$FOLDER/no one" --passphrase-file phrase peers
+  assert_stderr "p2pchat peers: error: no identity in '$FOLDER/no one'" \
+    "p2pchat peers: hint: make one with: p2pchat --home '$FOLDER/no one' --passphrase-file phrase keygen"
+  P2PCHAT_HOME="$FOLDER/none" expect 78 p2pchat peers
+  assert_hint peers "make one with: p2pchat keygen"
+  expect 78 p2pchat --home $'no\none' peers
+  assert_hint peers "make one with: p2pchat --home FOLDER keygen"
+}
+
 @test "help: --home comes before P2PCHAT_HOME, which comes before ~/.p2pchat" {
   P2PCHAT_HOME="$FOLDER/bob" expect 0 p2pchat --home "$FOLDER/alice" keygen --fingerprint
   assert_stdout "$(fingerprint alice)"

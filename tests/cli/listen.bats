@@ -46,7 +46,7 @@ leave_waiting() {
   ended 0 "$PID"
   assert_stream "$FOLDER/alice.out"
   assert_stream "$FOLDER/alice.err" "listening on 127.0.0.1:$PORT" \
-    "pending: $(fingerprint carol) calls itself \"carol\"; accept with: p2pchat peers accept $(fingerprint carol) --as carol"
+    "pending: $(fingerprint carol) calls itself \"carol\"; accept with: $(own alice) peers accept $(fingerprint carol) --as carol"
 }
 
 @test "listen: a one-shot outlasts a port scan, identify and keys, and ends after one message" {
@@ -244,6 +244,7 @@ leave_waiting() {
   listening -k
   expect 71 alice listen -p 0
   assert_refusal listen "another listen prints the messages of '$FOLDER/alice' already"
+  assert_hint listen "$(own alice) log --follow shows what it receives"
   expect 0 bob send -m hi alice
   stop_listen
   assert_stream "$FOLDER/alice.out" hi

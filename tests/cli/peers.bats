@@ -138,7 +138,7 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   expect 77 alice peers accept "$(fingerprint carol)" --as BOB
   assert_refusal peers "'bob' is pinned to $bob_id, not to $(fingerprint carol)"
   assert_contains "$stderr" \
-    "p2pchat peers accept $(fingerprint carol) --as bob --replace --expect $(fingerprint carol)"
+    "$(own alice) peers accept $(fingerprint carol) --as bob --replace --expect $(fingerprint carol)"
   expect 77 alice peers accept "$(fingerprint carol)" --as BOB --expect "$(fingerprint carol)"
   expect 0 alice peers --names
   assert_stdout bob
@@ -219,7 +219,7 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   expect 0 bob register alice "127.0.0.1:$PORT" --as $'\xe2\x80\xaetxt\xe2\x80\x8b'
   wait_until has_line "$FOLDER/alice.err" '^pending: '
   shown="calls itself \"\\u{202e}txt\\u{200b}\""
-  assert_contains "$(cat "$FOLDER/alice.err")" "$shown; accept with: p2pchat peers accept $(fingerprint bob) --as NAME"
+  assert_contains "$(cat "$FOLDER/alice.err")" "$shown; accept with: $(own alice) peers accept $(fingerprint bob) --as NAME"
   expect 0 alice peers
   assert_contains "$stdout" "$shown"
   expect 0 alice peers show "$(fingerprint bob)"
@@ -233,7 +233,7 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   # Taken off from the front up to the first quote that is not escaped, the rest is ours.
   line="$(grep '^pending: ' "$FOLDER/alice.err")"
   rest="$(sed -E 's/^[^"]*"([^"\\]|\\.)*"//' <<<"$line")"
-  assert_equal "$rest" "; accept with: p2pchat peers accept $(fingerprint bob) --as NAME"
+  assert_equal "$rest" "; accept with: $(own alice) peers accept $(fingerprint bob) --as NAME"
 }
 
 @test "peers: options that do not go together are 64" {
@@ -395,6 +395,7 @@ layers() { printf '%s\n' "$@"; }
   listener="$PORT"
   pings 68 resolve nosuch.invalid:1
   pings 69 connect 127.0.0.1:1
+  assert_contains "$stderr" "hint: $(unreached alice)"
   start_server http
   pings 76 protocol "127.0.0.1:$SERVER_PORT"
   stop_server

@@ -48,7 +48,7 @@ seconds_to() {
   alice_away
   expect 75 bob send --queue -m hi alice
   assert_stdout
-  assert_match "$stderr" "^p2pchat send: error: $refused; queued as '[A-Za-z0-9_-]{22}'"$'\n'"p2pchat send: hint: p2pchat queue flush$"
+  assert_match "$stderr" "^p2pchat send: error: $refused; queued as '[A-Za-z0-9_-]{22}'"$'\n'"p2pchat send: hint: $(own bob) queue flush$"
   assert_equal "$(statuses)" "queued "
   alice_back
   expect 0 bob queue flush
@@ -294,7 +294,7 @@ seconds_to() {
   id="$(bob queue --format %i | head -n 1)"
   assert_contains "$stderr" \
     "p2pchat queue: error: message '$id' to 'alice' has expired, not delivered: cannot connect to 'alice'"
-  assert_contains "$stderr" "p2pchat queue: hint: p2pchat queue retry $id"
+  assert_contains "$stderr" "p2pchat queue: hint: $(own bob) queue retry $id"
   assert_equal "$(statuses)" "failed queued "
   assert_equal "$(bob log --sent --format %s | tail -n 2 | tr '\n' ' ')" "failed queued "
   expect 75 at +2m bob queue flush --now
@@ -393,8 +393,8 @@ seconds_to() {
   expect 75 bob send --queue --expire 7d --id both -m both carol
   expect 75 bob send --queue --expire 1m --id both -m both alice
   expect 69 at +2m bob queue flush alice
-  assert_contains "$stderr" "p2pchat queue: hint: p2pchat queue retry "
-  hint="$(sed -n 's/^p2pchat queue: hint: p2pchat //p' "$ERR")"
+  assert_contains "$stderr" "p2pchat queue: hint: $(own bob) queue retry "
+  hint="$(sed -n "s|^p2pchat queue: hint: $(own bob) ||p" "$ERR")"
   assert_equal "$(bob queue --format '%s %p')" "queued carol"$'\n'"failed alice"
   # The hint is about the one that has failed alone.
   read -ra words <<<"$hint"
@@ -586,6 +586,7 @@ flush -W 0
 END
   expect 67 bob queue flush nobody
   assert_refusal queue "unknown peer 'nobody'"
+  assert_hint queue "$(own bob) peers lists those you have"
   expect 78 node nobody queue
   assert_refusal queue "no identity"
 }

@@ -22,8 +22,8 @@ assert_knows_nobody() {
   befriend bob alice
   wait_until has_line "$FOLDER/alice.err" '^pending: '
   line="$(grep '^pending: ' "$FOLDER/alice.err")"
-  assert_equal "$line" "pending: $(fingerprint bob) calls itself \"bob\"; accept with: p2pchat peers accept $(fingerprint bob) --as bob"
-  read -ra words <<<"${line#*accept with: p2pchat }"
+  assert_equal "$line" "pending: $(fingerprint bob) calls itself \"bob\"; accept with: $(own alice) peers accept $(fingerprint bob) --as bob"
+  read -ra words <<<"${line#*accept with: "$(own alice)" }"
   expect 0 alice "${words[@]}"
   expect 0 bob send -m hi alice
   assert_silent
@@ -50,6 +50,7 @@ assert_knows_nobody() {
   start_server proxy --to "$PORT" --save "$FOLDER"
   expect 77 bob register alice "127.0.0.1:$SERVER_PORT" --expect "$(fingerprint carol)"
   assert_refusal register "the key of 'alice' is $(fingerprint alice), not the expected $(fingerprint carol)"
+  assert_hint register "the owner of 'alice' reads out what they see with: p2pchat keygen --fingerprint"
   assert_knows_nobody bob
   assert_knows_nobody alice
   [[ ! -e "$FOLDER/2.request" ]]
@@ -143,6 +144,8 @@ assert_knows_nobody() {
   start_listen alice -k
   expect 64 alice register me "127.0.0.1:$PORT"
   assert_refusal register "$(fingerprint alice) is this node itself"
+  assert_hint register \
+    "another node on this machine has a state folder of its own, made with: p2pchat --home FOLDER keygen"
   assert_knows_nobody alice
 }
 
@@ -201,7 +204,7 @@ assert_knows_nobody() {
   assert_stdout
   assert_stderr \
     "p2pchat register: error: the key of 'alice' has changed: pinned $(fingerprint alice), offered $(fingerprint carol)" \
-    "p2pchat register: hint: if that is right: p2pchat register alice 127.0.0.1:$SERVER_PORT --replace --expect $(fingerprint carol)"
+    "p2pchat register: hint: if that is right: $(own bob) register alice 127.0.0.1:$SERVER_PORT --replace --expect $(fingerprint carol)"
   [[ ! -e "$FOLDER/2.request" ]] # we did not introduce ourselves
   expect 0 bob peers
   assert_contains "$stdout" "$(fingerprint alice)"
@@ -249,12 +252,22 @@ assert_knows_nobody() {
   stop_listen
   expect 69 bob register alice "127.0.0.1:$PORT"
   assert_refusal register "cannot connect to 'alice' (127.0.0.1:$PORT): connection refused"
+  assert_hint register "$(unreached alice)"
+  assert_knows_nobody bob
+}
+
+@test "register: a port of another program is 76, with the way to the right one" {
+  start_server http
+  expect 76 bob register alice "127.0.0.1:$SERVER_PORT"
+  assert_refusal register "does not speak this protocol"
+  assert_hint register "ask the owner of 'alice' for the port that p2pchat listen has named"
   assert_knows_nobody bob
 }
 
 @test "register: a host that does not resolve is 68, and nothing is stored" {
   expect 68 bob register alice nosuch.invalid
   assert_refusal register "cannot resolve the address of 'alice' (nosuch.invalid:4040)"
+  assert_hint register "$(own bob) register alice HOST[:PORT] gives it another address"
   assert_knows_nobody bob
 }
 
@@ -394,7 +407,7 @@ END
   alice peers accept "$(fingerprint bob)" --as bob >/dev/null
   expect 77 alice register bob --expect "$(fingerprint carol)"
   assert_refusal register "'bob' is pinned to $(fingerprint bob), not to $(fingerprint carol)"
-  assert_contains "$stderr" "p2pchat register bob --replace --expect $(fingerprint carol)"
+  assert_contains "$stderr" "$(own alice) register bob --replace --expect $(fingerprint carol)"
 }
 
 @test "register --replace: without HOST the address that was typed stays" {

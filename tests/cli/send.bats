@@ -66,7 +66,7 @@ assert_received() {
   for peer in alice nobody; do
     expect 64 peer_py pty --fds 0 "$BIN" --home "$FOLDER/bob" send "$peer"
     assert_refusal send "no message: standard input is a terminal"
-    has_line "$ERR" "hint: echo hi | p2pchat send $peer"
+    has_line "$ERR" "hint: echo hi | $(own bob) send $peer"
   done
 }
 
@@ -122,7 +122,7 @@ assert_received() {
   } <"$FOLDER/input"
   assert_stdout
   assert_stderr "p2pchat send: error: unknown peer 'alicia'" \
-    "p2pchat send: hint: p2pchat register alicia HOST[:PORT]"
+    "p2pchat send: hint: $(own bob) register alicia HOST[:PORT]; if it is the text: $(own bob) send -m alicia PEER"
   assert_equal "$rest" first
   assert_received
 }
@@ -130,7 +130,29 @@ assert_received() {
 @test "send: a name with a space is 67 with a hint at -m" {
   expect 67 bob send "alice hello there" </dev/null
   assert_stderr "p2pchat send: error: unknown peer 'alice hello there'" \
-    "p2pchat send: hint: to send text from the command line, use -m"
+    "p2pchat send: hint: to send text from the command line, use -m: $(own bob) send -m 'alice hello there' PEER"
+}
+
+# What a beginner types, and what it says then: the status, the words after `send`, the hint.
+@test "send: a word that is no peer gets the command that was meant" {
+  local status words hint nobody
+  nobody="$(own bob) peers lists those you have"
+  while IFS='|' read -r status words hint; do
+    eval "words=($words)"
+    expect "$status" bob send "${words[@]}" </dev/null
+    assert_refusal send
+    assert_hint send "$hint"
+  done <<END
+67|'hello there'|to send text from the command line, use -m: $(own bob) send -m 'hello there' PEER
+67|alice 'hello there'|to send text from the command line, use -m: $(own bob) send -m 'hello there' alice
+67|$'a \e[31mred one'|to send text from the command line, use -m: $(own bob) send -m TEXT PEER
+67|-m hi hello|$(own bob) register hello HOST[:PORT]
+67|-m hi localhost:4041|an address gets a name with: $(own bob) register NAME localhost:4041
+67|-m hi $(fingerprint carol)|a peer is called by its name: $nobody
+67|-m hi ''|$nobody
+64||$(own bob) send PEER < FILE
+64|-m hi|$(own bob) send -m TEXT PEER
+END
 }
 
 @test "send: a stranger is no peer to send to" {
@@ -177,6 +199,7 @@ END
   assert_refusal send "the message is not UTF-8"
   expect 65 bob send --binary -f "$FOLDER/long" alice
   assert_refusal send "the message is longer than 1 MiB"
+  assert_hint send "split -b 1M cuts a file into pieces that fit"
   assert_received
 }
 
@@ -193,7 +216,8 @@ END
   stop_listen
   expect 69 bob send -m hi alice
   assert_stdout
-  assert_stderr "p2pchat send: error: cannot connect to 'alice' (127.0.0.1:$PORT): connection refused"
+  assert_stderr "p2pchat send: error: cannot connect to 'alice' (127.0.0.1:$PORT): connection refused" \
+    "p2pchat send: hint: $(unreached alice)"
 }
 
 @test "send: an address that never answers is 69 within its time" {
@@ -203,6 +227,7 @@ END
   start_server full --port "$PORT"
   expect 69 bob send -W 1 -m hi alice
   assert_refusal send "cannot connect to 'alice' (127.0.0.1:$PORT)"
+  assert_hint send "$(unreached alice)"
 }
 
 @test "send: a host that does not resolve is 68 and one line" {
@@ -210,6 +235,7 @@ END
   bob register alice "127.0.0.1:$PORT" --announce nosuch.invalid:4711 >/dev/null 2>&1
   expect 68 alice send -m hi bob
   assert_refusal send "cannot resolve the address of 'bob' (nosuch.invalid:4711)"
+  assert_hint send "$(own alice) register bob HOST[:PORT] gives it another address"
 }
 
 @test "send: a peer without an address is 69 with the command that gives it one" {
@@ -218,7 +244,7 @@ END
   expect 69 alice send -m hi bob
   assert_stdout
   assert_stderr "p2pchat send: error: no address is known for 'bob'" \
-    "p2pchat send: hint: p2pchat register bob HOST[:PORT]"
+    "p2pchat send: hint: $(own alice) register bob HOST[:PORT]"
 }
 
 @test "send: the typed address is tried first, the announced one next" {
@@ -252,7 +278,7 @@ END
   expect 77 bob send -m hi alice
   assert_stdout
   assert_stderr "p2pchat send: error: 'alice' does not know this node or could not open the message" \
-    "p2pchat send: hint: p2pchat register alice"
+    "p2pchat send: hint: $(own bob) register alice"
   assert_received
 }
 
@@ -265,7 +291,7 @@ END
   assert_stdout
   assert_stderr \
     "p2pchat send: error: the key of 'alice' has changed: pinned $(fingerprint alice), offered $(fingerprint carol)" \
-    "p2pchat send: hint: if that is right: p2pchat register alice 127.0.0.1:$PORT --replace --expect $(fingerprint carol)"
+    "p2pchat send: hint: if that is right: $(own bob) register alice 127.0.0.1:$PORT --replace --expect $(fingerprint carol)"
   stop_listen
   assert_stream "$FOLDER/carol.out"
 }
@@ -395,7 +421,7 @@ END
   expect 64 peer_py pty --fds 0 "$BIN" --home "$FOLDER/bob" send alice hello
   assert_stdout
   assert_stderr "p2pchat send: error: no message: standard input is a terminal" \
-    "p2pchat send: hint: to send text from the command line, use -m"
+    "p2pchat send: hint: to send text from the command line, use -m: $(own bob) send -m TEXT alice hello"
 }
 
 # ---- several peers
@@ -444,7 +470,7 @@ outcomes() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE di
   } <"$FOLDER/input"
   assert_stdout
   assert_stderr "p2pchat send: error: unknown peer 'nobody'" \
-    "p2pchat send: hint: p2pchat register nobody HOST[:PORT]"
+    "p2pchat send: hint: $(own bob) register nobody HOST[:PORT]"
   assert_equal "$rest" first
   assert_received
 }
@@ -469,7 +495,7 @@ outcomes() { sqlite3 "$FOLDER/bob/state.db" "SELECT state FROM messages WHERE di
   unreachable="p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused"
   assert_stderr "$unreachable" \
     "p2pchat send: error: 'alice' does not know this node or could not open the message" \
-    "p2pchat send: hint: p2pchat register alice" \
+    "p2pchat send: hint: $(own bob) register alice" \
     "$unreachable"
   expect 77 bob send -m hi alice carol
   assert_stdout
@@ -624,6 +650,7 @@ stop_eve() {
   refused() { bob send --json -m unheard carol >/dev/full; }
   expect 71 refused
   assert_stderr "p2pchat send: error: cannot connect to 'carol' (127.0.0.1:$PORT): connection refused" \
+    "p2pchat send: hint: $(unreached carol)" \
     "p2pchat send: error: cannot write to standard output: no space left on device"
   refused() { bob send --json -m two alice >&-; }
   expect 71 refused

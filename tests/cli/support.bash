@@ -40,6 +40,8 @@ alice() { node alice "$@"; }
 bob() { node bob "$@"; }
 carol() { node carol "$@"; }
 p2pchat() { within_limits "$BIN" "$@"; }
+# own HOME: how a hint names this program to who has called it so.
+own() { echo "p2pchat --home $FOLDER/$1"; }
 peer_py() { within_limits /usr/bin/python3 "$PEER_PY" "$@"; }
 
 fingerprint() { node "$1" keygen --fingerprint; }
@@ -114,6 +116,15 @@ assert_refusal() {
   assert_match "${lines[0]}" "^$program: error: (SHA256:|[^A-Z]).*[^.]$"
   ((${#lines[@]} == 1)) || assert_match "${lines[1]}" "^$program: hint: "
   assert_contains "${lines[0]}" "${2:-}"
+}
+
+# assert_hint COMMAND TEXT: the hint that such a failure has.
+assert_hint() {
+  assert_equal "${stderr#*$'\n'}" "p2pchat${1:+ $1}: hint: $2"
+}
+# unreached PEER: what it says when nobody can be reached there.
+unreached() {
+  echo "the owner of '$1' types: p2pchat listen -k; if it runs, the address is wrong or a firewall is between"
 }
 
 # ---- a clock that is wrong

@@ -77,7 +77,7 @@ digits() { node "$1" peers verify "$2"; }
   wait_for_port
   old="$(bob peers show alice | sed -n 's/^fingerprint *//p')"
   new="$(fingerprint alice)"
-  way="p2pchat register alice 127.0.0.1:$ALICE_PORT --replace --expect $new"
+  way="$(own bob) register alice 127.0.0.1:$ALICE_PORT --replace --expect $new"
   expect 77 bob send -m hi alice
   assert_refusal send "the key of 'alice' has changed: pinned $old, offered $new"
   assert_contains "$stderr" "$way"
@@ -88,7 +88,7 @@ digits() { node "$1" peers verify "$2"; }
   assert_contains "$stderr" "key: the key of 'alice' has changed"
   assert_equal "$(bob peers show alice | sed -n 's/^fingerprint *//p')" "$old"
   read -ra words <<<"$way"
-  expect 0 bob "${words[@]:1}"
+  expect 0 bob "${words[@]:3}"
   assert_stdout "$new"
   expect 0 bob peers show alice
   assert_contains "$stdout" "$new"
@@ -104,12 +104,12 @@ digits() { node "$1" peers verify "$2"; }
   name="peer-${id:7:8}"
   wait_until has_line "$FOLDER/alice.err" '^changed key? '
   assert_equal "$(grep '^changed key? ' "$FOLDER/alice.err")" \
-    "changed key? $new claims the address 192.0.2.7:4040 of '$name', which is pinned to $id; if its key has changed: p2pchat register $name 192.0.2.7:4040 --replace --expect $new"
+    "changed key? $new claims the address 192.0.2.7:4040 of '$name', which is pinned to $id; if its key has changed: $(own alice) register $name 192.0.2.7:4040 --replace --expect $new"
   assert_equal "$(status_of alice bob)" verified
   assert_equal "$(status_of alice carol)" pending
   expect 77 alice peers accept "$new" --as carol
   assert_refusal peers "$new claims the address 192.0.2.7:4040 of '$name', which is pinned to $id"
-  assert_contains "$stderr" "p2pchat register $name 192.0.2.7:4040 --replace --expect $new"
+  assert_contains "$stderr" "$(own alice) register $name 192.0.2.7:4040 --replace --expect $new"
   expect 0 alice peers accept "$new" --as carol --expect "$new"
 }
 
@@ -300,8 +300,8 @@ digits() { node "$1" peers verify "$2"; }
   alice peers accept "$(fingerprint bob)" --as bob
   carol register alice "127.0.0.1:$PORT" --as bob --announce none 2>/dev/null
   expect 77 alice peers accept "$(fingerprint carol)" --as bob
-  assert_contains "$stderr" "hint: if its key has changed: p2pchat "
-  local command="${stderr##*if its key has changed: p2pchat }"
+  assert_contains "$stderr" "hint: if its key has changed: $(own alice) "
+  local command="${stderr##*if its key has changed: "$(own alice)" }"
   # shellcheck disable=SC2086
   expect 0 alice $command
   expect 0 alice peers --format '%p %f'

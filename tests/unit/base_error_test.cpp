@@ -34,6 +34,13 @@ TEST_CASE("error: the table is in ascending order and every row says what it mea
   CHECK(last == 130);
 }
 
+TEST_CASE("error: a command of a hint begins with the words that our user calls the program by") {
+  CHECK(own_command("peers") == "p2pchat peers");
+  name_own_command("p2pchat --home 'a b'");
+  CHECK(own_command("peers") == "p2pchat --home 'a b' peers");
+  name_own_command("p2pchat");
+}
+
 TEST_CASE("error: an error carries its status, its text and its hint") {
   const Error error(Status::trust, "key changed", "look twice");
   CHECK(error.status() == Status::trust);

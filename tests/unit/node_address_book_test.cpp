@@ -70,7 +70,7 @@ TEST_CASE("address_book: a peer name is short, plain and not a number") {
 }
 
 TEST_CASE("address_book: a stranger's hint is proposed as a name only when it can be one") {
-  const std::string start = "p2pchat peers accept SHA256:" + id("A") + " --as ";
+  const std::string start = "peers accept SHA256:" + id("A") + " --as ";
   CHECK(accept_command(id("A"), "carol") == start + "carol");
   CHECK(accept_command(id("A"), "") == start + "NAME");
   CHECK(accept_command(id("A"), "carol; rm -rf ~") == start + "NAME");
