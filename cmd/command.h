@@ -1,10 +1,4 @@
-// A subcommand. To add one:
-//   1. cmd/NAME.cpp with its `const Command kNameCommand` and what it runs; anything longer than
-//      reading options, one call into node and printing the result belongs in pkg/node;
-//   2. its declaration below, its entry in the table in cmd/commands.cpp, its line in
-//   CMakeLists.txt;
-//   3. man/p2pchat-NAME.1, tests/cli/NAME.bats, and its promises in tests/promises.txt;
-//   tests/cli/docs.bats checks that every command of the table has them.
+// A subcommand. What it takes to add one: pkg/README.md.
 // The completions (cmd/completion.h) come from what stands in its tables.
 #pragma once
 

@@ -226,6 +226,43 @@ settings_of_page() {
   done <"$FOLDER/promised"
 }
 
+@test "docs: the picture in the README is XML and shows what its script types" {
+  local record="$REPOSITORY/scripts/session/record.py" picture
+  picture="$(sed -n 's/^!\[.*\](\(.*\.svg\))$/\1/p' "$REPOSITORY/README.md")"
+  expect 0 "$record" check "$REPOSITORY/$picture"
+  assert_silent
+  sed 's/<tspan[^>]*>//g; s|</tspan>||g' "$REPOSITORY/$picture" >"$FOLDER/plain.svg"
+  expect 0 "$record" check "$FOLDER/plain.svg"
+  sed 's/p2pchat keygen/p2pchat keygem/' "$FOLDER/plain.svg" >"$FOLDER/other.svg"
+  expect 1 "$record" check "$FOLDER/other.svg"
+  assert_contains "$stderr" "record: error: $FOLDER/other.svg: alice types"
+  sed 's|</text>||' "$FOLDER/plain.svg" >"$FOLDER/broken.svg"
+  expect 1 "$record" check "$FOLDER/broken.svg"
+  assert_contains "$stderr" "record: error: $FOLDER/broken.svg is no XML"
+}
+
+# Names in capitals stand for others.
+@test "docs: what the page for developers names is there, and every folder of pkg/ is in its picture" {
+  local page="$REPOSITORY/pkg/README.md" name number=0
+  while read -r name; do
+    [[ "$name" =~ [A-Z]{4} ]] || [[ -e "$REPOSITORY/$name" ]] || fail "pkg/README.md: no $name"
+    ((++number))
+  done < <(grep -oE '\b(cmd|pkg|man|scripts|tests)/[A-Za-z0-9_./-]*[A-Za-z0-9_/]' "$page" | sort -u)
+  ((number > 40)) || fail "only $number names"
+  sed -n '/^```$/,/^```$/p' "$page" >"$FOLDER/picture"
+  for name in "$REPOSITORY"/pkg/*/; do
+    has_line "$FOLDER/picture" "pkg/$(basename "$name")/" || fail "not in the picture: $name"
+  done
+}
+
+# Where the README speaks of limits, it says where they are and repeats none.
+@test "docs: the README points to the limits of p2pchat(1)" {
+  sed -n '/^## Limits$/,/^## /p' "$REPOSITORY/README.md" | sed '1d;$d' >"$FOLDER/limits"
+  has_line "$FOLDER/limits" 'p2pchat(1), SECURITY, Limits'
+  has_line "$REPOSITORY/man/p2pchat.1" '^\.Ss Limits$'
+  if sed 's/p2pchat(1)//' "$FOLDER/limits" | grep '[0-9]'; then fail "a limit"; fi
+}
+
 @test "docs: titles begin with what they are about, and none is there twice" {
   cd "$REPOSITORY/tests/cli"
   for file in *.bats; do

@@ -288,7 +288,7 @@ END
   assert_refusal send "not accepted by 'alice' yet" # a blocked one is told what a pending one is
   expect 77 alice send -m hi bob
   assert_refusal send "'bob' is blocked"
-  assert_contains "$stderr" "p2pchat peers unblock bob"
+  assert_hint send "$(own alice) peers unblock bob"
   expect 0 bob register alice
   expect 0 alice peers unblock bob
   expect 0 alice peers unblock bob

@@ -39,7 +39,7 @@ digits() { node "$1" peers verify "$2"; }
   name="peer-${id:7:8}"
   wait_until has_line "$FOLDER/alice.err" '^trusted (first use): '
   assert_equal "$(grep -v ^listening "$FOLDER/alice.err")" \
-    "trusted (first use): $id calls itself \"root; rm -rf ~\"; its name here is $name, compare keys with: p2pchat peers verify $name"
+    "trusted (first use): $id calls itself \"root; rm -rf ~\"; its name here is $name, compare keys with: $(own alice) peers verify $name"
   expect 0 alice peers
   assert_match "$stdout" "^$name  trusted \\(first use\\)  "
   expect 0 bob send -m hi alice
