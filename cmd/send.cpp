@@ -201,13 +201,15 @@ class Report {
  private:
   int fail(const Sent& sent, const Error& error) {
     const std::string text = error.what();
-    const std::string hint = several_ ? error.hint() : with_way_out(error, sent.peer).hint();
+    const bool is_open = sent.state == state_text(MessageState::unknown);
+    // What is open has one hint for all, at the end.
+    const std::string hint =
+        several_ || is_open ? error.hint() : with_way_out(error, sent.peer).hint();
     const bool new_hint = hints_.insert(hint).second;
     say_error(several_ ? naming_peer(sent, text) : text, new_hint ? hint : "");
     // An error with a hint of its own says what has to be done before.
     const bool is_unknown =
-        error.status() == Status::unknown_outcome ||
-        (sent.state == state_text(MessageState::unknown) && error.hint().empty());
+        error.status() == Status::unknown_outcome || (is_open && error.hint().empty());
     const bool is_new = std::find(unknown_.begin(), unknown_.end(), sent.peer) == unknown_.end();
     if (is_unknown && is_new) unknown_.push_back(sent.peer);
     return static_cast<int>(error.status());

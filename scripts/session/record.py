@@ -247,8 +247,8 @@ def draw(screens, stage):
         top += height + MARGIN
     text = "\n".join(body).replace(stage, "/tmp")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" '
-        f'height="{top}">\n<title>p2pchat: a conversation, recorded by scripts/record</title>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width} {top}" '
+        f'width="{width}" height="{top}">\n<title>p2pchat: a conversation, recorded by scripts/record</title>\n'
         f"<style>{STYLE}</style>\n{text}\n</svg>\n"
     )
 
