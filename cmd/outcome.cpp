@@ -39,6 +39,9 @@ Error with_way_out(const Error& error, const std::string& peer) {
       hint = owner +
              " types: p2pchat listen -k; if it runs, the address is wrong or a firewall is between";
       break;
+    case Status::unknown_outcome:
+      hint = "try again, or ask " + owner + " for the port that p2pchat listen has named";
+      break;
     case Status::protocol:
       hint = "ask " + owner + " for the port that p2pchat listen has named";
       break;

@@ -162,8 +162,10 @@ int accept(const Call& call) {
   const std::string& stranger = call.arguments()[1];
   const auto name = call.text("as");
   if (!name) {
+    const std::string hint = is_peer_name(stranger) ? "SHA256:... --as " + stranger
+                                                    : shell_word(stranger) + " --as NAME";
     throw Error(Status::usage, "accept needs a name for the peer",
-                own_command("peers accept ") + shell_word(stranger) + " --as NAME");
+                own_command("peers accept ") + hint);
   }
   print(AddressBook(call.home)
             .accept(stranger, *name, call.text("expect"), call.has("replace"))

@@ -157,6 +157,9 @@ time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z'
   bob_waits
   expect 64 alice peers accept "$bob_id"
   assert_refusal peers "accept needs a name"
+  assert_hint peers "$(own alice) peers accept $bob_id --as NAME"
+  expect 64 alice peers accept bob
+  assert_hint peers "$(own alice) peers accept SHA256:... --as bob"
   for name in '' 12 'a b' -x; do
     expect 64 alice peers accept "$bob_id" "--as=$name"
     assert_refusal peers

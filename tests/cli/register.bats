@@ -264,6 +264,14 @@ assert_knows_nobody() {
   assert_knows_nobody bob
 }
 
+@test "register: a port where nothing answers is 74, with the way to the right one" {
+  start_server silence
+  P2PCHAT_SEND_TIMEOUT=1 expect 74 bob register alice "127.0.0.1:$SERVER_PORT"
+  assert_refusal register "no answer in time"
+  assert_hint register "try again, or ask the owner of 'alice' for the port that p2pchat listen has named"
+  assert_knows_nobody bob
+}
+
 @test "register: a host that does not resolve is 68, and nothing is stored" {
   expect 68 bob register alice nosuch.invalid
   assert_refusal register "cannot resolve the address of 'alice' (nosuch.invalid:4040)"

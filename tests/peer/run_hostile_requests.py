@@ -244,7 +244,7 @@ class ListenerRun:
         self.expect(not obeyed(got), f"the terminal got {obeyed(got)}")
         records = [line for line in got.decode(errors="replace").split("\n")[:-1] if not line.startswith("  ")]
         forms = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ eve: .*", r"listening on 127\.0\.0\.1:[0-9]+",
-                 r'pending: SHA256:[A-Za-z0-9_-]{43} calls itself ".*"; accept with: p2pchat peers accept SHA256:\S+ --as \S+')
+                 r'pending: SHA256:[A-Za-z0-9_-]{43} calls itself ".*"; accept with: p2pchat --home \S+ peers accept SHA256:\S+ --as \S+')
         strange = [line[:200] for line in records if not any(re.fullmatch(form, line) for form in forms)]
         self.expect(not strange, f"lines that are no record: {strange}")
         self.expect(len(records) == lines, f"{len(records)} records on the terminal, not {lines}")
