@@ -48,6 +48,8 @@ install_program() {
 
 @test "hardening: what is installed loads no library without need" {
   install_program
+  readelf -W --dynamic "$INSTALLED" >"$FOLDER/dynamic"
+  has_line "$FOLDER/dynamic" '(NEEDED).*libPoco' || skip "all libraries but those of libc are inside"
   expect 0 ldd --unused "$INSTALLED"
   assert_silent
 }
