@@ -14,6 +14,10 @@ run(${CMAKE_COMMAND} -E env "DESTDIR=${root}"
     ${CMAKE_COMMAND} --install "${CPACK_P2PCHAT_BUILD}" --prefix /usr)
 run(strip --strip-unneeded --remove-section=.comment --remove-section=.note
     "${root}/usr/bin/p2pchat")
+# Debian's zsh looks there for what is not Debian's own.
+if(EXISTS "${root}/usr/share/zsh/site-functions")
+  file(RENAME "${root}/usr/share/zsh/site-functions" "${root}/usr/share/zsh/vendor-completions")
+endif()
 
 set(doc "${root}/usr/share/doc/p2pchat")
 file(COPY "${CMAKE_CURRENT_LIST_DIR}/changelog" "${CPACK_P2PCHAT_BUILD}/copyright"

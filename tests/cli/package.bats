@@ -14,8 +14,21 @@ setup() {
 installed_files() {
   cat <<'END'
 bin/p2pchat
+lib/sysusers.d/p2pchat.conf
+share/bash-completion/completions/p2pchat
+share/fish/vendor_completions.d/p2pchat.fish
 END
-  local page
+  # Debian has a folder of its own for packages.
+  local zsh=site-functions
+  [[ -z "$1" ]] || zsh=vendor-completions
+  echo "share/zsh/$zsh/_p2pchat"
+  local manager unit page
+  for manager in system user; do
+    for unit in p2pchat.service p2pchat.socket p2pchat-inetd.socket p2pchat-inetd@.service \
+      p2pchat-keygen.service; do
+      echo "lib/systemd/$manager/$unit"
+    done
+  done
   for page in "$REPOSITORY"/man/*; do
     echo "share/man/man${page##*.}/${page##*/}$1"
   done
