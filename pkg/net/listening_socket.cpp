@@ -102,11 +102,12 @@ ServerSocket listen_on(const std::string& address, std::uint16_t port, const Dea
     server.listen(kBacklog);
     return server;
   } catch (const Poco::Exception& error) {
-    throw Error(Status::system, failed + why_not(error),
-                error.code() == EADDRINUSE
-                    ? "another program has this port: choose one with -p; if it is another listen, "
-                      "p2pchat log --follow shows what it receives"
-                    : "");
+    throw Error(
+        Status::system, failed + why_not(error),
+        error.code() == EADDRINUSE
+            ? "another program has this port: choose one with -p; if it is another listen, " +
+                  own_command("log --follow shows what it receives")
+            : "");
   }
 }
 

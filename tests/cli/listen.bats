@@ -222,7 +222,7 @@ leave_waiting() {
   start_listen alice -k
   expect 71 bob listen -p "$PORT" -a 127.0.0.1
   assert_refusal listen "cannot listen on '127.0.0.1:$PORT': address already in use"
-  has_line "$ERR" '^p2pchat listen: hint: .*-p; .*p2pchat log --follow'
+  assert_hint listen "another program has this port: choose one with -p; if it is another listen, $(own bob) log --follow shows what it receives"
   stop_listen
 }
 
