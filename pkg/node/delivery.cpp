@@ -213,17 +213,25 @@ class Delivery {
 
   Exchanged ask_recorded(SealedRequest& sealed) {
     const Line line = connected();
+    const RequestSealer sealer(statement_);
     record();
-    return ask_in_parts(line, sealed);
+    try {
+      return ask_in_parts(line, sealer, sealed);
+    } catch (...) {
+      // Without its end nobody has the message.
+      if (sealed.frame.empty()) record_outcome(MessageState::untaken, {}, 0);
+      throw;
+    }
   }
 
   // The two operations with a private key take most of the time: we sign while the peer unwraps.
-  Exchanged ask_in_parts(const Line& line, SealedRequest& sealed) {
-    const RequestSealer sealer(statement_);
+  Exchanged ask_in_parts(const Line& line, const RequestSealer& sealer, SealedRequest& sealed) {
     const std::string head = sealer.head() + ".";
     const auto rest = [&] {
-      sealed = seal(sealer);
-      return sealed.frame.substr(head.size());
+      SealedRequest whole = seal(sealer);
+      std::string text = whole.frame.substr(head.size());
+      sealed = std::move(whole);
+      return text;
     };
     return ask(line, {head, rest}, deadline_, sender_.interrupt);
   }
@@ -234,7 +242,7 @@ class Delivery {
   Exchanged ask_again(SealedRequest& sealed) {
     try {
       const Line line = connected();
-      Exchanged end = ask_in_parts(line, sealed);
+      Exchanged end = ask_in_parts(line, RequestSealer(statement_), sealed);
       if (end.end == ExchangeEnd::not_begun) end.end = ExchangeEnd::lost;
       return end;
     } catch (const Error& error) {

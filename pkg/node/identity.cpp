@@ -61,6 +61,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   // Side by side, since nothing else takes as long; one after the other where threads are lacking.
   std::future<RsaPrivateKey> encryption_key = std::async(RsaPrivateKey::generate, bits);
   RsaPrivateKey key = RsaPrivateKey::generate(bits);
+  const RsaPrivateKey encryption = encryption_key.get();
   std::string id = thumbprint(key.public_key());
   Identity identity{std::move(key), std::move(id)};
   // Keys of a former identity are of no use to this one. First, since a node with an identity alone
@@ -68,7 +69,7 @@ Created create_identity(const Home& home, unsigned bits, std::uint64_t rotate_da
   for (const std::uint64_t seq : home.encryption_seqs()) shred_file(home.encryption_file(seq));
   shred_leftovers(home.folder(), "");
   write_secret_file(home.identity_file(), identity.key.pem(home.passphrase()).view());
-  put_encryption_key(home, identity, encryption_key.get(), rotate_days, lock);
+  put_encryption_key(home, identity, encryption, rotate_days, lock);
   return {std::move(identity), true};
 }
 

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 #include "node/address_book.h"
 #include "node/committer.h"
+#include "node/early_key.h"
 #include "node/handlers.h"
 #include "node/identity.h"
 #include "node/inbox.h"
@@ -173,20 +174,6 @@ class Listener {
     });
   }
 
-  // The key of a frame that is still coming, unwrapped meanwhile.
-  struct EarlyKey {
-    std::once_flag once;  // unwrapping it, or going on without
-    std::optional<UnwrappedKey> key;
-    std::atomic<bool> charged = false;
-  };
-
-  // Any worker; waits for the one that is at it.
-  static const UnwrappedKey* take(EarlyKey* early) {
-    if (early == nullptr) return nullptr;
-    std::call_once(early->once, [] {});
-    return early->key ? &*early->key : nullptr;
-  }
-
   // Only who has a token, and while a worker has nothing else to do: all others wait until their
   // frame is complete, and then for their turn.
   BegunWork begin_frame(std::string_view unfinished, const Source& source) {
@@ -195,34 +182,40 @@ class Listener {
     const std::size_t second = unfinished.find('.', first + 1);
     if (second == std::string_view::npos || !admission_.has_token(source.network)) return nullptr;
     auto early = std::make_shared<EarlyKey>();
-    const bool begun = workers_.submit_if_idle(
-        [this, early, head = std::string(unfinished.substr(0, second + 1)),
-         network = source.network] { unwrap_early(*early, head, network); });
+    const bool begun =
+        workers_.submit_if_idle([this, early, head = std::string(unfinished.substr(0, second + 1)),
+                                 network = source.network] {
+          const auto next = early->run(
+              [&] { return responder_.unwrap(head, [&] { return admission_.charge(network); }); });
+          if (next) next();
+        });
     return begun ? early : nullptr;
-  }
-
-  void unwrap_early(EarlyKey& early, const std::string& head, const std::string& network) {
-    std::call_once(early.once, [&] {
-      try {
-        early.key =
-            responder_.unwrap(head, [&] { return early.charged = admission_.charge(network); });
-      } catch (...) {  // it is tried again when the frame is complete
-      }
-    });
   }
 
   // From the loop to a worker. What would only be sent to wait by the worker waits at once, so that
   // it takes no turn from others.
   void take_frame(Incoming incoming) {
     auto shared = std::make_shared<const Incoming>(std::move(incoming));
-    const auto* early = static_cast<const EarlyKey*>(shared->begun.get());
-    const bool charged = early != nullptr && early->charged;
-    if (!charged && !admission_.has_token(shared->source.network) &&
-        responder_.is_for_us(shared->frame)) {
-      return submit_second(shared);
+    auto* early = static_cast<EarlyKey*>(shared->begun.get());
+    const auto next = [this, shared] {
+      answer_or_close(shared->connection, [&] { hand_on(shared); });
+    };
+    if (early == nullptr || !early->complete(next)) hand_on(shared);
+  }
+
+  static const UnwrappedKey* early_key(const Incoming& incoming) {
+    const auto* early = static_cast<const EarlyKey*>(incoming.begun.get());
+    return early != nullptr ? early->key() : nullptr;
+  }
+
+  void hand_on(const std::shared_ptr<const Incoming>& incoming) {
+    const bool is_admitted = early_key(*incoming) != nullptr;
+    if (!is_admitted && !admission_.has_token(incoming->source.network) &&
+        responder_.is_for_us(incoming->frame)) {
+      return submit_second(incoming);
     }
-    workers_.submit([this, shared] {
-      answer_or_close(shared->connection, [&] { open(shared, Queue::first); });
+    workers_.submit([this, incoming] {
+      answer_or_close(incoming->connection, [&] { open(incoming, Queue::first); });
     });
   }
 
@@ -246,13 +239,13 @@ class Listener {
     auto exchange = std::make_shared<Exchange>();
     exchange->connection = incoming.connection;
     exchange->origin = {incoming.source.address, incoming.source.network};
-    auto* early = static_cast<EarlyKey*>(incoming.begun.get());
+    const UnwrappedKey* early = early_key(incoming);
+    exchange->charged = early != nullptr;
     const auto admit = [&] {
       exchange->charged = admission_.charge(incoming.source.network);
       return exchange->charged || queue == Queue::second;
     };
-    exchange->opened = responder_.open(incoming.frame, admit, take(early));
-    exchange->charged = exchange->charged || (early != nullptr && early->charged);
+    exchange->opened = responder_.open(incoming.frame, admit, early);
     if (!exchange->opened.admitted) return submit_second(shared);
     if (!exchange->opened.request) {
       return loop_.reply(incoming.connection, std::move(exchange->opened.reply));

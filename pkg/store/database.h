@@ -36,6 +36,8 @@ class Database {
   // for a damaged file or one of a newer version, which stays untouched, and Error{trust} when
   // others have access to it.
   Database(const std::string& path, const std::string& lock_path, Durability durability);
+  Database(Database&&) = default;
+  Database& operator=(Database&&) = delete;  // the old connection would end before its statements
 
   // Not inside a transaction.
   void set_durability(Durability durability);

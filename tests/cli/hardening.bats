@@ -6,7 +6,6 @@ source "$BATS_TEST_DIRNAME/support.bash"
 
 setup() { friends; }
 
-sanitized() { grep -aqE '__(asan|tsan)_init' "$BIN"; }
 memory_py() { within_limits /usr/bin/python3 "$REPOSITORY/tests/cli/memory.py" "$@"; }
 
 # ---- the program

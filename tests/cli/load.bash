@@ -9,7 +9,6 @@ DESCRIPTORS="$(ulimit -Hn)"
 [[ $DESCRIPTORS != unlimited ]] || DESCRIPTORS=1048576
 
 # With a sanitizer a process takes about three times as long: a part of the work is left out then.
-sanitized() { grep -aqF __asan_init "$BIN"; }
 # note WORDS: shown beside the name of the test.
 note() { printf '# %s\n' "$@" >&3; }
 

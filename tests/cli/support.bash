@@ -44,6 +44,9 @@ p2pchat() { within_limits "$BIN" "$@"; }
 own() { echo "p2pchat --home $FOLDER/$1"; }
 peer_py() { within_limits /usr/bin/python3 "$PEER_PY" "$@"; }
 
+# A sanitizer's build is not what ships.
+sanitized() { grep -aqE '__(asan|tsan)_init' "$BIN"; }
+
 fingerprint() { node "$1" keygen --fingerprint; }
 
 # ---- what is expected

@@ -379,4 +379,52 @@ TEST_CASE(
   CHECK(database.sqlite().execAndGet("PRAGMA integrity_check").getString() == "ok");
 }
 
+TEST_CASE("prepared: a statement that has failed works again, and is the same one") {
+  const TestHome home;
+  Database database = home.state();
+  constexpr const char* kInsert = "INSERT INTO marks VALUES (?, 1)";
+  const SQLite::Statement* first = nullptr;
+  const auto insert = [&](const std::string& name) {
+    Prepared prepared(database, kInsert);
+    if (first == nullptr) first = &prepared.statement();
+    CHECK(&prepared.statement() == first);
+    prepared.statement().bind(1, name);
+    prepared.statement().exec();
+  };
+  insert("one");
+  CHECK_THROWS_AS(insert("one"), SQLite::Exception);
+  insert("two");
+  CHECK(count_marks(database) == 2);
+}
+
+TEST_CASE("prepared: one that ended at a row stops no checkpoint, and nothing is left bound") {
+  const TestHome home;
+  Database database = home.state();
+  mark(database, "one");
+  constexpr const char* kSelect = "SELECT value FROM marks WHERE name = ?";
+  {
+    Prepared prepared(database, kSelect);
+    prepared.statement().bind(1, "one");
+    CHECK(prepared.statement().executeStep());
+  }
+  CHECK(database.scrub_log());
+  Prepared again(database, kSelect);
+  CHECK_FALSE(again.statement().executeStep());
+}
+
+TEST_CASE("prepared: two of the same text at once are two statements") {
+  const TestHome home;
+  Database database = home.state();
+  mark(database, "one");
+  mark(database, "two");
+  constexpr const char* kSelect = "SELECT name FROM marks ORDER BY name";
+  Prepared outer(database, kSelect);
+  REQUIRE(outer.statement().executeStep());
+  Prepared inner(database, kSelect);
+  REQUIRE(inner.statement().executeStep());
+  CHECK(outer.statement().executeStep());
+  CHECK(inner.statement().getColumn(0).getString() == "one");
+  CHECK(outer.statement().getColumn(0).getString() == "two");
+}
+
 }  // namespace p2pchat
