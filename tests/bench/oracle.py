@@ -10,11 +10,13 @@ Sends them in turn, in a new order each round, and prints the median time from t
 of the reply and, for each pair, the difference of the medians and the p of a Mann-Whitney test: how
 often chance alone makes such a difference.
 
-usage: oracle.py [--samples N] [--bits N] [--sender-bits N] [--signature-bits N]
+usage: oracle.py [--samples N] [--bits N] [--sender-bits N] [--signature-bits N] [--head-first]
   --samples         of each kind (default: 2000)
   --bits            of the listener's keys (default: 3072)
   --sender-bits     of the senders' identity keys (default: 3072)
   --signature-bits  of the signatures that are wrong, instead of the sender's
+  --head-first      the first two segments are sent ahead, so that the key is unwrapped when the
+                    rest comes, from which the time is taken
 """
 
 import argparse
@@ -39,6 +41,7 @@ from jwcrypto.common import base64url_decode, base64url_encode
 BIN = os.environ["P2PCHAT_BIN"]
 DIFFERENT = 100  # requests of each kind, used again and again
 PATIENCE = 30  # seconds
+AHEAD = 0.06  # seconds: what the key takes to unwrap, and a token to come back
 
 
 def p2pchat(home, *words):
@@ -106,11 +109,16 @@ class Maker:
 # ---- the measurement
 
 
-def answer_time(port, request):
+def answer_time(port, request, head_first):
     """Nanoseconds, and the reply."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         received = b""
+        if head_first:
+            head = request.index(b".", request.index(b".") + 1) + 1
+            connection.sendall(request[:head])
+            time.sleep(AHEAD)
+            request = request[head:]
         begin = time.perf_counter_ns()
         connection.sendall(request)
         while not received.endswith(b"\0"):
@@ -121,14 +129,14 @@ def answer_time(port, request):
         return time.perf_counter_ns() - begin, received
 
 
-def measure(port, requests, samples):
+def measure(port, requests, samples, head_first):
     times, replies = {kind: [] for kind in requests}, set()
     gc.disable()
     for kind, pool in requests.items():  # what the listener does once only
-        answer_time(port, pool[0])
+        answer_time(port, pool[0], head_first)
     for number in range(samples):
         for kind in random.sample(list(requests), len(requests)):
-            taken, reply = answer_time(port, requests[kind][number % DIFFERENT])
+            taken, reply = answer_time(port, requests[kind][number % DIFFERENT], head_first)
             times[kind].append(taken / 1000)
             replies.add(reply)
     if len(replies) != 1:
@@ -170,6 +178,7 @@ def main():
     parser.add_argument("--bits", default="3072")
     parser.add_argument("--sender-bits", type=int, default=3072)
     parser.add_argument("--signature-bits", type=int)
+    parser.add_argument("--head-first", action="store_true")
     options = parser.parse_args()
     p2ppeer.new_key = lambda: jwk.JWK.generate(kty="RSA", size=options.sender_bits)
     with tempfile.TemporaryDirectory() as folder:
@@ -183,7 +192,7 @@ def main():
             kinds = (maker.bad_oaep, maker.bad_tag, maker.bad_signature, maker.unknown_sender)
             requests = {kind.__name__.replace("_", " "): [(".".join(kind()) + "\0").encode() for _ in range(DIFFERENT)]
                         for kind in kinds}
-            report(measure(port, requests, options.samples))
+            report(measure(port, requests, options.samples, options.head_first))
         finally:
             listener.terminate()
             listener.wait()
