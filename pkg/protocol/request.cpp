@@ -1,8 +1,6 @@
 #include "protocol/request.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
 #include "base/text.h"
 #include "crypto/evp.h"
@@ -43,27 +41,18 @@ std::optional<RsaPublicKey> verification_key(const UnverifiedJws& jws, RequestTy
   return std::nullopt;
 }
 
-// A key of nobody's, for signatures of that many bytes. Its modulus is all ones, so that it has
-// something to compute for every one of them; nothing when the key policy allows no such key.
-std::optional<RsaPublicKey> decoy_key(std::size_t bytes) {
-  static std::mutex mutex;
-  static std::map<std::size_t, std::optional<RsaPublicKey>> made;
-  if (bytes > kMaxKeyBits / 8) return std::nullopt;
-  const std::lock_guard lock(mutex);
-  if (const auto decoy = made.find(bytes); decoy != made.end()) return decoy->second;
-  std::optional<RsaPublicKey> decoy;
-  Result<RsaPublicKey> key =
-      RsaPublicKey::from_components(std::string(bytes, '\xFF'), kExponent65537);
-  if (key) decoy = *std::move(key);
-  return made.emplace(bytes, std::move(decoy)).first->second;
-}
-
 // What a request costs follows from its bytes alone: whether we know its sender, and the size of
-// that key, must not be told by the time of the answer.
+// that key, must not be told by the time of the answer. So a signature that cannot be the sender's
+// is held against a modulus of its own size that is nobody's, all ones, so that there is something
+// to compute; and each against a key made anew, since OpenSSL is faster with one that it has used.
 bool verifies(const UnverifiedJws& jws, const std::optional<RsaPublicKey>& key) {
-  if (key && jws.may_be_of(*key)) return jws.verify(*key);
-  if (const auto decoy = decoy_key(jws.signature_bytes())) static_cast<void>(jws.verify(*decoy));
-  return false;
+  if (jws.signature_bytes() > kMaxKeyBits / 8) return false;
+  const bool may_be_theirs = key && jws.may_be_of(*key);
+  const std::string modulus =
+      may_be_theirs ? key->modulus() : std::string(jws.signature_bytes(), '\xFF');
+  const auto made_anew = RsaPublicKey::from_components(modulus, kExponent65537);
+  const bool is_good = made_anew && jws.verify(*made_anew);
+  return may_be_theirs && is_good;
 }
 
 // The same for one that does not open, in which there is neither a sender nor a signature. Whoever
@@ -73,7 +62,8 @@ void spend_a_verification(const Receiver& receiver, std::string_view message,
   static_cast<void>(known_identity(receiver.identity_id));
   std::string signature(receiver.identity.bytes(), 'x');
   signature.front() = '\0';  // below any modulus
-  static_cast<void>(verify_ps256(receiver.identity.evp(), message, signature));
+  const auto made_anew = RsaPublicKey::from_components(receiver.identity.modulus(), kExponent65537);
+  if (made_anew) static_cast<void>(verify_ps256(made_anew->evp(), message, signature));
 }
 
 // The claims that both types have; false when one is missing or breaks its grammar.
