@@ -771,14 +771,21 @@ void World::settle() {
 void World::repeat_everything() {
   calm_ = true;
   const std::map<std::string, Sending> before = messages_;
-  for (const std::uint64_t days : {1, 7, 9, 100}) {
+  constexpr std::uint64_t kLongAfter = 100;
+  for (const std::uint64_t days :
+       {std::uint64_t{1}, std::uint64_t{7}, std::uint64_t{9}, kLongAfter}) {
     truth_ += days * kSecondsPerDay;
     for (Node* one : {&alice_, &bob_}) restart(*one);
     for (std::size_t i = 0; i < frames_.size(); ++i) replay(i);
     for (Node* one : {&alice_, &bob_}) {
       Sending& sending = begin(*one, false);
       send(sending);
-      if (!sending.acked && fault_.empty()) broken("locked out: " + sending.id);
+      // What a clock that ran ahead has made the receiver forget is in nobody's way for good.
+      const bool is_long_after = days == kLongAfter;
+      if (!sending.acked && fault_.empty() &&
+          (is_long_after || !is_refused_by_mark(*one, sending))) {
+        broken("locked out: " + sending.id);
+      }
       print(*one, false);
       check_state(*one);
     }
