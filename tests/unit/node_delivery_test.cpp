@@ -107,6 +107,15 @@ ScriptedPeer::Script saying(const std::string& reply) {
 
 }  // namespace
 
+TEST_CASE_METHOD(Fixture, "delivery: a message whose request cannot be finished is untaken") {
+  id = "no JSON has \xFF in it";  // in the place of whatever fails once the head is out
+  ScriptedPeer peer(saying("an answer to nothing"));
+  sent = sent_to(peer.address(), "hello", kPatience);
+  REQUIRE(sent.error);
+  CHECK(sent.error->status() == Status::internal);
+  CHECK(outcome() == MessageState::untaken);
+}
+
 TEST_CASE_METHOD(Fixture, "delivery: an acknowledged message is delivered, with its reply") {
   const AckStatus status = GENERATE(AckStatus::ok, AckStatus::dup);
   ScriptedPeer bob(acking(status, "a reply", 3));
