@@ -148,13 +148,7 @@ shown_by_cat() {
   open_page p2pchat-listen.1 HANDLERS
   shown_file "$FOLDER/here/bot"
   chmod +x "$FOLDER/here/bot"
-  example alice
-  until_listening
-  example bob
-  finish
-  terminal alice
-  interrupt
-  close_page
+  ask_handler
 }
 
 @test "examples: p2pchat-peers(1)" {
@@ -288,11 +282,5 @@ shown_by_cat() {
   until_listening
   bob send -m hi alice
   finish
-  example
-  until_listening
-  example bob
-  finish
-  terminal alice
-  interrupt
-  close_page
+  ask_handler
 }

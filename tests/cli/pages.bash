@@ -231,3 +231,14 @@ default_port() {
   export P2PCHAT_LISTEN_PORT="$PORT"
   replace 4040 "$PORT"
 }
+
+# The last blocks of a page: alice starts a handler, bob writes to it; then it is ended.
+ask_handler() {
+  example alice
+  until_listening
+  example bob
+  finish
+  terminal alice
+  interrupt
+  close_page
+}

@@ -101,13 +101,7 @@ cron_runs() {
   echo secret >"$FOLDER/here/secret"
   open_recipe 'A COMMAND ON ANOTHER MACHINE'
   script remote
-  example alice
-  until_listening
-  example bob
-  finish
-  terminal alice
-  interrupt
-  close_page
+  ask_handler
 
   start_handler ./remote
   expect 0 bob send -m load server
@@ -184,13 +178,7 @@ cron_runs() {
   open_recipe 'A BOT'
   script board
   assert_equal "$(wc -l <"$FOLDER/here/board")" 5
-  example alice
-  until_listening
-  example bob
-  finish
-  terminal alice
-  interrupt
-  close_page
+  ask_handler
 
   start_handler ./board
   expect 0 bob send -m $'one\nalice: two\r\e[31m' server
