@@ -1,10 +1,9 @@
-// Thousands of random events between two parties; see schedule_world.h. The seed is printed; to
-// repeat a run, or to try others:
+// Thousands of random events between two parties; see schedule_world.h. The seed is the same each
+// time, so that a failure comes from what has changed. To try others, and any number of steps:
 //   P2PCHAT_SCHEDULE_SEED=N P2PCHAT_SCHEDULE_STEPS=N p2pchat_unit "schedule:*"
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <random>
 #include <string>
 
 #include "schedule_world.h"
@@ -23,7 +22,8 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
 TEST_CASE("schedule: whatever happens, each message arrives once, in order, or its sender knows",
           "[schedule]") {
   constexpr std::uint64_t kSteps = 10'000;
-  const std::uint64_t seed = setting("P2PCHAT_SCHEDULE_SEED", std::random_device()());
+  constexpr std::uint64_t kSeed = 1'528'266'802;
+  const std::uint64_t seed = setting("P2PCHAT_SCHEDULE_SEED", kSeed);
   const std::uint64_t steps = setting("P2PCHAT_SCHEDULE_STEPS", kSteps);
   std::cout << "schedule: seed " << seed << ", " << steps << " steps" << std::endl;
   const auto began = std::chrono::steady_clock::now();

@@ -266,7 +266,8 @@ void World::arrived(Node& to, const Request& request, const Verdict& verdict) {
   if (*verdict.status != AckStatus::ok) return;
   if (++sending.stored > sending.lives) broken("stored twice: " + sending.id);
   if (sending.from == to.who || request.body != sending.body) broken("not as sent: " + sending.id);
-  if (sending.in_line && !sending.over) {
+  // What an earlier life brings once more (see note_expiry()) has had its turn.
+  if (sending.in_line && !sending.over && sending.stored == 1) {
     if (sending.place < to.last_in_line) broken("out of order: " + sending.id);
     to.last_in_line = sending.place;
   }
