@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::uint8_t kLargestValue = 0x3F;
 constexpr std::uint8_t kForeign = 0xFF;
 
 constexpr std::array<std::uint8_t, 256> make_values() {
@@ -24,39 +25,44 @@ constexpr std::array<std::uint8_t, 256> kValues = make_values();
 }  // namespace
 
 std::string encode_base64url(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() * 4 + 2) / 3);
-  std::uint32_t buffer = 0;
-  unsigned bits = 0;
-  for (const char c : bytes) {
-    buffer = (buffer << 8U) | static_cast<unsigned char>(c);
-    bits += 8;
-    while (bits >= 6) {
-      bits -= 6;
-      text += kAlphabet[(buffer >> bits) & 0x3FU];
+  std::string text((bytes.size() * 4 + 2) / 3, '\0');
+  char* out = text.data();
+  // Three octets are four characters, and one or two at the end are one more than they are.
+  const auto put = [&](std::string_view octets) {
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < octets.size(); ++i) {
+      group |= std::uint32_t{static_cast<unsigned char>(octets[i])} << (16 - 8 * i);
     }
-  }
-  if (bits > 0) text += kAlphabet[(buffer << (6 - bits)) & 0x3FU];
+    for (std::size_t i = 0; i <= octets.size(); ++i) {
+      *out++ = kAlphabet[(group >> (18 - 6 * i)) & 0x3FU];
+    }
+  };
+  for (; bytes.size() >= 3; bytes.remove_prefix(3)) put({bytes.data(), 3});
+  if (!bytes.empty()) put(bytes);
   return text;
 }
 
 std::optional<std::string> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
-  std::string bytes;
-  bytes.reserve(text.size() * 3 / 4);
-  std::uint32_t buffer = 0;
-  unsigned bits = 0;
-  for (const char c : text) {
-    const std::uint8_t value = kValues[static_cast<unsigned char>(c)];
-    if (value == kForeign) return std::nullopt;
-    buffer = (buffer << 6U) | value;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes += static_cast<char>((buffer >> bits) & 0xFFU);
+  std::string bytes(text.size() / 4 * 3 + text.size() % 4 * 3 / 4, '\0');
+  char* out = bytes.data();
+  std::uint32_t all = 0;
+  // Returns what of the last character stands for no octet.
+  const auto put = [&](std::string_view characters) {
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < characters.size(); ++i) {
+      const std::uint32_t value = kValues[static_cast<unsigned char>(characters[i])];
+      all |= value;
+      group |= value << (18 - 6 * i);
     }
-  }
-  if ((buffer & ((1U << bits) - 1)) != 0) return std::nullopt;
+    for (std::size_t i = 0; i + 1 < characters.size(); ++i) {
+      *out++ = static_cast<char>((group >> (16 - 8 * i)) & 0xFFU);
+    }
+    return group & (0xFFFFFFU >> (8 * (characters.size() - 1)));
+  };
+  for (; text.size() >= 4; text.remove_prefix(4)) put({text.data(), 4});
+  const bool is_canonical = text.empty() || put(text) == 0;
+  if (all > kLargestValue || !is_canonical) return std::nullopt;
   return bytes;
 }
 
