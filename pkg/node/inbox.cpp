@@ -104,7 +104,7 @@ Verdict Inbox::take(Database& database, const Request& request, const Origin& or
 Verdict Inbox::take_message(Database& database, const Request& request, std::uint64_t now) const {
   Peers peers(database);
   Messages messages(database);
-  auto peer = peers.by_identity(request.iss);
+  const auto peer = peers.by_identity(request.iss);
   if (!peer) return {};  // removed since its signature was checked
   if (peer->status != PeerStatus::trusted) return told(AckStatus::pending);
   const auto known = messages.find({Direction::in, request.iss, request.aud, request.jti});
@@ -112,8 +112,7 @@ Verdict Inbox::take_message(Database& database, const Request& request, std::uin
   Verdict verdict = take_new(messages, request, now);
   if (verdict.status == AckStatus::ok) {
     verdict.welcome = true;
-    peer->last_seen = now;
-    peers.update(*peer);
+    if (peer->last_seen != now) peers.set_last_seen(peer->id, now);
   }
   return verdict;
 }

@@ -147,6 +147,16 @@ void Peers::update(const PeerRow& row) {
   });
 }
 
+void Peers::set_last_seen(std::int64_t id, std::uint64_t time) {
+  database_.guarded([&] {
+    Prepared prepared(database_, "UPDATE peers SET last_seen = ? WHERE id = ?");
+    SQLite::Statement& query = prepared.statement();
+    query.bind(1, to_sql(time));
+    query.bind(2, id);
+    query.exec();
+  });
+}
+
 void Peers::remove(std::int64_t id) {
   database_.guarded([&] {
     SQLite::Statement query(database_.sqlite(), "DELETE FROM peers WHERE id = ?");

@@ -115,6 +115,17 @@ TEST_CASE_METHOD(Fixture, "peers: an identity is found by how it begins") {
   CHECK(peers.by_identity_prefix("b", 2).empty());
 }
 
+TEST_CASE_METHOD(Fixture, "peers: when one was seen changes nothing else, and nobody else") {
+  const PeerRow alice = trusted("A", "alice");
+  const PeerRow bob = trusted("B", "bob");
+  peers.set_last_seen(alice.id, 7);
+  const auto found = peers.by_identity("A");
+  CHECK(found->last_seen == 7);
+  CHECK(found->name == "alice");
+  CHECK(found->status == PeerStatus::trusted);
+  CHECK(peers.by_identity("B")->last_seen == bob.last_seen);
+}
+
 TEST_CASE_METHOD(Fixture, "peers: an update changes its row and no other") {
   const PeerRow bob = trusted("1", "bob");
   const PeerRow carol = trusted("2", "carol");
