@@ -101,11 +101,14 @@ void Loop::every(std::chrono::milliseconds time, std::function<void()> handler) 
 }
 
 void Loop::reply(std::uint64_t connection, std::optional<std::string> frame) {
+  bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
+    is_first = outbox_.empty();
     outbox_.push_back({connection, std::move(frame)});
   }
-  wake();
+  // The others are taken together with it.
+  if (is_first) wake();
 }
 
 void Loop::stop() {

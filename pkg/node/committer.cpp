@@ -7,9 +7,11 @@
 
 namespace p2pchat {
 
-Committer::Committer(Database database, std::function<void(const Error&)> failed)
+Committer::Committer(Database database, std::function<void(const Error&)> failed,
+                     Gathering gathering)
     : database_(std::move(database)),
       failed_(std::move(failed)),
+      gathering_(std::move(gathering)),
       thread_(start_thread([this] { run(); })) {}
 
 void Committer::end() {
@@ -46,6 +48,7 @@ void Committer::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return ending_ || !waiting_.empty() || !waiting_alone_.empty(); });
+    gather(lock);
     if (ending_) return;
     std::vector<Job> batch;
     if (waiting_.empty()) {
@@ -58,6 +61,14 @@ void Committer::run() {
     const bool committed = commit(batch);
     for (const Job& job : batch) job.finish(committed);
     lock.lock();
+  }
+}
+
+void Committer::gather(std::unique_lock<std::mutex>& lock) {
+  const auto end = std::chrono::steady_clock::now() + gathering_.longest;
+  while (!ending_ && !waiting_.empty() && waiting_.size() < gathering_.most &&
+         gathering_.many_come()) {
+    if (changed_.wait_until(lock, end) == std::cv_status::timeout) return;
   }
 }
 

@@ -33,6 +33,9 @@ constexpr std::chrono::milliseconds kCleanUpInterval{3'600'000};
 // Kept free of connections: database, logs, lock, streams, eventfds.
 constexpr std::size_t kOwnDescriptors = 48;
 constexpr std::size_t kDescriptorsOfHandler = 12;  // three pipes and one more, a pidfd, a lock
+// So many frames that wait for the workers are worth a commit that waits for their messages.
+constexpr std::size_t kManyWaiting = 8;
+constexpr std::size_t kQuicklySealed = 4096;  // bytes of a reply
 
 LoopLimits limits_for(std::size_t descriptors, std::size_t handlers) {
   LoopLimits limits;
@@ -65,7 +68,8 @@ class Listener {
         signals_({SIGINT, SIGTERM, SIGHUP}),
         loop_(limits_for(raise_descriptor_limit(), options.handler ? options.jobs : 0)),
         printer_(options.handler ? nullptr : make_printer(home)),
-        committer_(cleaned_up(home), [this](const Error& error) { note_trouble(error); }),
+        committer_(cleaned_up(home), [this](const Error& error) { note_trouble(error); },
+                   {[this] { return workers_.waiting() >= kManyWaiting; }}),
         workers_(worker_count()),
         handling_(handlers_ ? options.jobs : 0) {}
 
@@ -268,7 +272,8 @@ class Listener {
     Verdict verdict;
   };
 
-  // From the writer to a worker, by way of the handler if there is one.
+  // From the writer to the loop, by way of the handler if there is one, and of a worker when there
+  // is much to do.
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
     if (!committed) exchange->verdict = {AckStatus::busy, {}};
     note(exchange->opened.request->type, exchange->verdict);
@@ -279,7 +284,12 @@ class Listener {
       return handling_.submit(
           [this, exchange] { answer_or_close(exchange->connection, [&] { handle(exchange); }); });
     }
+    if (is_quick(exchange->verdict)) return seal(*exchange);
     submit_seal(exchange);
+  }
+
+  static bool is_quick(const Verdict& verdict) {
+    return !verdict.reply_of && !verdict.newcomer && verdict.reply.size() <= kQuicklySealed;
   }
 
   void handle(const std::shared_ptr<Exchange>& exchange) {

@@ -70,6 +70,11 @@ void WorkerPool::submit_second(std::size_t bytes, Job job, Job dropped) {
   while (const Job oldest = take_dropped()) oldest();
 }
 
+std::size_t WorkerPool::waiting() {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size() + second_.size();
+}
+
 // Nothing when the second queue is within its limits.
 WorkerPool::Job WorkerPool::take_dropped() {
   const std::lock_guard lock(mutex_);

@@ -33,6 +33,8 @@ class WorkerPool {
   // job keeps in memory. When the queue holds too many, or too much, the oldest is not done: its
   // `dropped` is called instead, on the caller's thread.
   void submit_second(std::size_t bytes, Job job, Job dropped);
+  // How many jobs wait for a thread.
+  std::size_t waiting();
   // Finishes the jobs that have begun and ends the threads; what is queued, and what is submitted
   // from then on, is dropped.
   void end();

@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Statement.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <future>
@@ -47,8 +48,10 @@ struct Fixture {
   TestHome home;
   Database reader = home.state();
   std::promise<void> released;
+  std::atomic<bool> many_come = false;
   Committer committer{home.state(),
-                      [this](const Error& error) { failures.push_back(error.what()); }};
+                      [this](const Error& error) { failures.push_back(error.what()); },
+                      {[this] { return many_come.load(); }, 3, kPatience}};
 };
 
 }  // namespace
@@ -79,6 +82,47 @@ TEST_CASE_METHOD(Fixture, "committer: jobs that wait share a transaction, in the
   release();
   drain();
   CHECK(order == "abc333");
+}
+
+TEST_CASE_METHOD(Fixture, "committer: while many come, jobs wait until there are enough") {
+  std::promise<void> done;
+  std::string order;
+  many_come = true;
+  for (const char* name : {"a", "b", "c"}) {
+    committer.submit({[&order, name](Database& database) {
+                        mark(database, name);
+                        order += name;
+                      },
+                      [&](bool) {
+                        order += std::to_string(count_marks(reader));
+                        if (order == "abc333") done.set_value();
+                      }});
+  }
+  CHECK(done.get_future().wait_for(kPatience) == std::future_status::ready);
+}
+
+TEST_CASE_METHOD(Fixture, "committer: once no more come, nobody waits") {
+  int committed = 0;
+  many_come = true;
+  committer.submit({[](Database&) {}, [&](bool) { ++committed; }});
+  many_come = false;
+  drain();
+  CHECK(committed == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "committer: what waits for others that do not come waits a while only") {
+  std::promise<void> done;
+  Committer patient(home.state(), [](const Error&) {}, {[] { return true; }});
+  patient.submit({[](Database&) {}, [&](bool) { done.set_value(); }});
+  CHECK(done.get_future().wait_for(kPatience) == std::future_status::ready);
+}
+
+TEST_CASE_METHOD(Fixture, "committer: the end does not wait for more") {
+  bool called = false;
+  many_come = true;
+  committer.submit({[&](Database&) { called = true; }, [&](bool) { called = true; }});
+  committer.end();
+  CHECK_FALSE(called);
 }
 
 TEST_CASE_METHOD(Fixture,

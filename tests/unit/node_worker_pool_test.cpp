@@ -61,6 +61,16 @@ TEST_CASE("worker_pool: what is for an idle thread alone is not done by one that
   }
 }
 
+TEST_CASE("worker_pool: what waits for a thread is counted, in both queues") {
+  BusyPool busy;
+  CHECK(busy.pool.waiting() == 0);
+  busy.pool.submit([] {});
+  busy.pool.submit_second(
+      1, [] {}, [] {});
+  CHECK(busy.pool.waiting() == 2);
+  busy.submitted.set_value();
+}
+
 TEST_CASE("worker_pool: jobs run beside each other") {
   std::promise<void> first;
   std::promise<void> second;
