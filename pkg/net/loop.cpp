@@ -130,8 +130,10 @@ void Loop::run() {
     try {
       take_turn();
     } catch (const std::exception&) {
-      // No memory. Whatever has not been done is still there in the next turn.
+      // No memory. Whatever has not been done is still there in the next turn, which waits for
+      // nothing: there may be replies whose word was taken already.
       std::this_thread::sleep_for(kMemoryPause);
+      wake();
     }
   }
 }
@@ -310,6 +312,7 @@ void Loop::make_room() {
   }
 }
 
+// Leaves the outbox empty, whatever happens: who finds it filled wakes nobody.
 void Loop::take_outbox() {
   bool stop = false;
   {

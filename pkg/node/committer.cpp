@@ -60,6 +60,7 @@ void Committer::run() {
     lock.unlock();
     const bool committed = commit(batch);
     for (const Job& job : batch) job.finish(committed);
+    batch.clear();  // bodies and keys go while nobody waits for the lock
     lock.lock();
   }
 }

@@ -33,7 +33,7 @@ constexpr std::chrono::milliseconds kCleanUpInterval{3'600'000};
 // Kept free of connections: database, logs, lock, streams, eventfds.
 constexpr std::size_t kOwnDescriptors = 48;
 constexpr std::size_t kDescriptorsOfHandler = 12;  // three pipes and one more, a pidfd, a lock
-// So many frames that wait for the workers are worth a commit that waits for their messages.
+// With so much work waiting for the workers a commit waits for what comes of it.
 constexpr std::size_t kManyWaiting = 8;
 constexpr std::size_t kQuicklySealed = 4096;  // bytes of a reply
 
@@ -303,40 +303,34 @@ class Listener {
   }
 
   std::optional<Handled> handle(ToHandle to_handle) {
+    std::optional<Handled> handled;
     try {
-      return handlers_->handle(std::move(to_handle));
+      handled = handlers_->handle(std::move(to_handle));
     } catch (const Error& error) {
       note_trouble(error);
     } catch (const std::bad_alloc&) {
       note_lack_of_memory();
     }
-    end_if_all_handled();
-    return std::nullopt;
+    // Answers that are on their way are still written.
+    if (handlers_->places().all_used()) loop_.stop();
+    return handled;
   }
 
   void submit_seal(const std::shared_ptr<Exchange>& exchange) {
-    workers_.submit_next([this, exchange] {
-      answer_or_close(exchange->connection, [&] { seal(*exchange); });
-      end_if_all_handled();
-    });
+    workers_.submit_next(
+        [this, exchange] { answer_or_close(exchange->connection, [&] { seal(*exchange); }); });
   }
 
   // Nobody waits for their replies any more; a sender that repeats its message gets it.
   void handle_leftovers() {
     for (ToHandle& left : leftovers_) {
-      handling_.submit([this, left = std::make_shared<ToHandle>(std::move(left))] {
-        handle(std::move(*left));
-        end_if_all_handled();
-      });
+      handling_.submit(
+          [this, left = std::make_shared<ToHandle>(std::move(left))] { handle(std::move(*left)); });
     }
     leftovers_.clear();
   }
 
-  void end_if_all_handled() {
-    if (handlers_ && handlers_->places().all_used()) loop_.stop();
-  }
-
-  // From a worker to the loop, and word of a stranger to our user.
+  // From any of the threads to the loop, and word of a stranger to our user.
   void seal(const Exchange& exchange) {
     loop_.reply(exchange.connection, responder_.seal(exchange.opened, exchange.verdict));
     if (exchange.verdict.newcomer) {

@@ -72,7 +72,7 @@ void WorkerPool::submit_second(std::size_t bytes, Job job, Job dropped) {
 
 std::size_t WorkerPool::waiting() {
   const std::lock_guard lock(mutex_);
-  return jobs_.size() + second_.size();
+  return jobs_.size();
 }
 
 // Nothing when the second queue is within its limits.

@@ -1,4 +1,4 @@
-// A few threads that take jobs from two queues: where the cryptography happens.
+// A few threads that take jobs from two queues: where the costly cryptography happens.
 #pragma once
 
 #include <condition_variable>
@@ -33,7 +33,7 @@ class WorkerPool {
   // job keeps in memory. When the queue holds too many, or too much, the oldest is not done: its
   // `dropped` is called instead, on the caller's thread.
   void submit_second(std::size_t bytes, Job job, Job dropped);
-  // How many jobs wait for a thread.
+  // How many jobs of the first queue wait for a thread.
   std::size_t waiting();
   // Finishes the jobs that have begun and ends the threads; what is queued, and what is submitted
   // from then on, is dropped.

@@ -707,6 +707,29 @@ TEST_CASE("loop: another thread's reply wakes it") {
   CHECK(client.receive() == "a reply");
 }
 
+TEST_CASE("loop: replies that come in one turn are all written, and so is one after them") {
+  Served served;
+  const Fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  std::vector<Incoming> frames;
+  served.loop.watch(event.get(), [&] {
+    std::uint64_t count = 0;
+    CHECK(read(event.get(), &count, sizeof count) == sizeof count);
+    for (const Incoming& one : frames) served.loop.reply(one.connection, "to " + one.frame);
+  });
+  served.start();
+  const Client first = served.connect("1\0"s);
+  const Client second = served.connect("2\0"s);
+  frames.push_back(served.next());
+  frames.push_back(served.next());
+  const std::uint64_t one = 1;
+  CHECK(write(event.get(), &one, sizeof one) == sizeof one);
+  CHECK(first.receive() == "to 1");
+  CHECK(second.receive() == "to 2");
+  const Client third = served.connect("3\0"s);
+  served.loop.reply(served.next().connection, "to 3");
+  CHECK(third.receive() == "to 3");
+}
+
 TEST_CASE("loop: it says where it listens") {
   Loop loop(LoopLimits{});
   const auto address = read_address_argument(loop.listen("127.0.0.1", 0));

@@ -8,6 +8,7 @@
 #include <future>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "base/error.h"
 #include "test_home.h"
@@ -37,6 +38,13 @@ struct Fixture {
   }
   void release() { released.set_value(); }
 
+  // Waits until the committer waits for more, with one job.
+  void submit_first(Committer::Job job) {
+    many_come = true;
+    committer.submit(std::move(job));
+    while (asked == 0) std::this_thread::yield();
+  }
+
   // Waits until what has been submitted so far is done. The queue is dropped at the end.
   void drain() {
     std::promise<void> done;
@@ -49,9 +57,14 @@ struct Fixture {
   Database reader = home.state();
   std::promise<void> released;
   std::atomic<bool> many_come = false;
+  std::atomic<int> asked = 0;  // whether many come
   Committer committer{home.state(),
                       [this](const Error& error) { failures.push_back(error.what()); },
-                      {[this] { return many_come.load(); }, 3, kPatience}};
+                      {[this] {
+                         ++asked;
+                         return many_come.load();
+                       },
+                       3, 2 * kPatience}};
 };
 
 }  // namespace
@@ -87,24 +100,26 @@ TEST_CASE_METHOD(Fixture, "committer: jobs that wait share a transaction, in the
 TEST_CASE_METHOD(Fixture, "committer: while many come, jobs wait until there are enough") {
   std::promise<void> done;
   std::string order;
-  many_come = true;
-  for (const char* name : {"a", "b", "c"}) {
-    committer.submit({[&order, name](Database& database) {
-                        mark(database, name);
-                        order += name;
-                      },
-                      [&](bool) {
-                        order += std::to_string(count_marks(reader));
-                        if (order == "abc333") done.set_value();
-                      }});
-  }
-  CHECK(done.get_future().wait_for(kPatience) == std::future_status::ready);
+  const auto job = [&](const char* name) {
+    return Committer::Job{[&order, name](Database& database) {
+                            mark(database, name);
+                            order += name;
+                          },
+                          [&](bool) {
+                            order += std::to_string(count_marks(reader));
+                            if (order.size() == 6) done.set_value();
+                          }};
+  };
+  submit_first(job("a"));
+  committer.submit(job("b"));
+  committer.submit(job("c"));
+  REQUIRE(done.get_future().wait_for(kPatience) == std::future_status::ready);
+  CHECK(order == "abc333");
 }
 
 TEST_CASE_METHOD(Fixture, "committer: once no more come, nobody waits") {
   int committed = 0;
-  many_come = true;
-  committer.submit({[](Database&) {}, [&](bool) { ++committed; }});
+  submit_first({[](Database&) {}, [&](bool) { ++committed; }});
   many_come = false;
   drain();
   CHECK(committed == 1);
@@ -119,8 +134,7 @@ TEST_CASE_METHOD(Fixture, "committer: what waits for others that do not come wai
 
 TEST_CASE_METHOD(Fixture, "committer: the end does not wait for more") {
   bool called = false;
-  many_come = true;
-  committer.submit({[&](Database&) { called = true; }, [&](bool) { called = true; }});
+  submit_first({[&](Database&) { called = true; }, [&](bool) { called = true; }});
   committer.end();
   CHECK_FALSE(called);
 }
