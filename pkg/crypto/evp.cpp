@@ -14,10 +14,12 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "base/error.h"
 #include "crypto/secret.h"
@@ -44,6 +46,10 @@ using OwnedDigestContext = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 using OwnedCipherContext = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using OwnedNumber = Owned<BIGNUM, BN_free>;
 
+void free_sequence(ASN1_SEQUENCE_ANY* sequence) {
+  sk_ASN1_TYPE_pop_free(sequence, ASN1_TYPE_free);
+}
+
 // OpenSSL leaves parts of keys and of their texts in memory that it frees: all of that is wiped.
 void free_wiped(void* memory, const char* /*file*/, int /*line*/) {
   if (memory != nullptr) OPENSSL_cleanse(memory, malloc_usable_size(memory));
@@ -64,11 +70,14 @@ void* reallocate(void* memory, std::size_t size, const char* file, int line) {
 }
 // Before main(), since OpenSSL takes them only as long as it has allocated nothing.
 const bool kFreesWiped = CRYPTO_set_mem_functions(allocate, reallocate, free_wiped) == 1;
-// Its configuration is neither read at every start nor obeyed: one suite, and no other code than
-// OpenSSL's own. At every end it would take its tables apart, which the system does by itself; keys
-// are wiped by their owners.
+// OpenSSL's configuration is not obeyed: one suite, and no other code than its own. Nor does it
+// spend a command's time on what nobody asks for: the texts of its errors, the old names of its
+// algorithms, and taking its tables apart at the end, which the system does by itself.
 [[maybe_unused]] const bool kPlain =
-    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) == 1;
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                            OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+                            OPENSSL_INIT_NO_ATEXIT,
+                        nullptr) == 1;
 
 // A failure that no input explains: no memory, or a broken installation of OpenSSL.
 void require(bool succeeded, const char* what) {
@@ -111,6 +120,55 @@ std::optional<EVPPKey> adopt(OwnedKey key) {
   ERR_clear_error();
   if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) return std::nullopt;
   return EVPPKey(key.get());
+}
+
+struct RsaNumber {
+  const char* name;  // OSSL_PKEY_PARAM_RSA_...
+  OwnedNumber value;
+};
+
+OwnedKey build_rsa(const std::vector<RsaNumber>& numbers, int selection) {
+  const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> builder(OSSL_PARAM_BLD_new());
+  require(builder != nullptr, "building a key");
+  for (const RsaNumber& number : numbers) {
+    require(
+        number.value && OSSL_PARAM_BLD_push_BN(builder.get(), number.name, number.value.get()) == 1,
+        "building a key");
+  }
+  const Owned<OSSL_PARAM, OSSL_PARAM_free> parameters(OSSL_PARAM_BLD_to_param(builder.get()));
+  const OwnedKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  require(parameters && context && EVP_PKEY_fromdata_init(context.get()) == 1, "building a key");
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_fromdata(context.get(), &key, selection, parameters.get());
+  return OwnedKey(key);
+}
+
+// RSAPrivateKey of RFC 8017, A.1.2, with two primes. OpenSSL's decoder would load all that it could
+// decode, which costs as much as a signature.
+std::optional<EVPPKey> rsa_from_pkcs1(const unsigned char* der, int size) {
+  constexpr std::array kNames = {OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+                                 OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                 OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+                                 OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+  const unsigned char* cursor = der;
+  const Owned<ASN1_SEQUENCE_ANY, free_sequence> sequence(
+      d2i_ASN1_SEQUENCE_ANY(nullptr, &cursor, size));
+  if (!sequence || cursor != der + size || sk_ASN1_TYPE_num(sequence.get()) != kNames.size() + 1) {
+    return adopt(nullptr);
+  }
+  std::vector<RsaNumber> numbers;
+  for (int i = 0; i < sk_ASN1_TYPE_num(sequence.get()); ++i) {
+    const ASN1_TYPE* part = sk_ASN1_TYPE_value(sequence.get(), i);
+    if (part->type != V_ASN1_INTEGER) return adopt(nullptr);
+    OwnedNumber value(ASN1_INTEGER_to_BN(part->value.integer, nullptr));
+    require(value != nullptr, "reading a key");
+    const bool is_version = i == 0;
+    if (BN_is_negative(value.get()) == 1 || BN_is_zero(value.get()) != (is_version ? 1 : 0)) {
+      return adopt(nullptr);
+    }
+    if (!is_version) numbers.push_back({kNames[static_cast<std::size_t>(i) - 1], std::move(value)});
+  }
+  return adopt(build_rsa(numbers, EVP_PKEY_KEYPAIR));
 }
 
 std::string number(const EVPPKey& key, const char* name) {
@@ -317,26 +375,24 @@ std::optional<EVPPKey> rsa_from_pkcs8(std::string_view der) {
   const unsigned char* cursor = octets(der);
   const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
       d2i_PKCS8_PRIV_KEY_INFO(nullptr, &cursor, static_cast<long>(der.size())));
-  OwnedKey key;
-  if (info && cursor == octets(der) + der.size()) key.reset(EVP_PKCS82PKEY(info.get()));
-  return adopt(std::move(key));
+  const ASN1_OBJECT* algorithm = nullptr;
+  const unsigned char* numbers = nullptr;
+  int size = 0;
+  const bool is_rsa = info && cursor == octets(der) + der.size() &&
+                      PKCS8_pkey_get0(&algorithm, &numbers, &size, nullptr, info.get()) == 1 &&
+                      OBJ_obj2nid(algorithm) == NID_rsaEncryption;
+  return is_rsa ? rsa_from_pkcs1(numbers, size) : adopt(nullptr);
 }
 
 std::optional<EVPPKey> rsa_from_components(const RsaComponents& components) {
-  const OwnedNumber n(BN_bin2bn(octets(components.modulus), int_size(components.modulus), nullptr));
-  const OwnedNumber e(
-      BN_bin2bn(octets(components.exponent), int_size(components.exponent), nullptr));
-  const Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free> builder(OSSL_PARAM_BLD_new());
-  require(n && e && builder &&
-              OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
-              OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) == 1,
-          "building a key");
-  const Owned<OSSL_PARAM, OSSL_PARAM_free> parameters(OSSL_PARAM_BLD_to_param(builder.get()));
-  const OwnedKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
-  require(parameters && context && EVP_PKEY_fromdata_init(context.get()) == 1, "building a key");
-  EVP_PKEY* key = nullptr;
-  EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get());
-  return adopt(OwnedKey(key));
+  std::vector<RsaNumber> numbers(2);
+  numbers[0] = {
+      OSSL_PKEY_PARAM_RSA_N,
+      OwnedNumber(BN_bin2bn(octets(components.modulus), int_size(components.modulus), nullptr))};
+  numbers[1] = {
+      OSSL_PKEY_PARAM_RSA_E,
+      OwnedNumber(BN_bin2bn(octets(components.exponent), int_size(components.exponent), nullptr))};
+  return adopt(build_rsa(numbers, EVP_PKEY_PUBLIC_KEY));
 }
 
 RsaComponents rsa_components(const EVPPKey& key) {

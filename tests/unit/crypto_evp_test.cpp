@@ -8,6 +8,8 @@
 
 namespace p2pchat {
 
+using namespace std::literals;
+
 namespace {
 
 std::string from_hex(std::string_view hex) {
@@ -214,6 +216,39 @@ TEST_CASE("evp: DER of the right kind is taken, and nothing after it") {
   CHECK_FALSE(rsa_from_pkcs8(spki));
   CHECK_FALSE(rsa_from_spki(""));
   CHECK_FALSE(rsa_from_pkcs8(""));
+}
+
+TEST_CASE("evp: a private key is PKCS#8 around an RSA key with two primes, and nothing like it") {
+  const Secret pkcs8 = pkcs8_der(alice_identity().evp());
+  const std::string good(pkcs8.view());
+  const auto changed = [&](std::string_view from, std::string_view to) {
+    std::string der = good;
+    const std::size_t place = der.find(from);
+    REQUIRE(place != std::string::npos);
+    return der.replace(place, from.size(), to);
+  };
+  const auto key = rsa_from_pkcs8(good);
+  REQUIRE(key);
+  CHECK(pkcs8_der(*key).view() == good);
+  // rsaEncryption; RSASSA-PSS instead.
+  const std::string algorithm = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+  CHECK_FALSE(rsa_from_pkcs8(changed(algorithm, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")));
+  // The version and the modulus of the key itself, which follow each other.
+  const std::string version = "\x02\x01\0\x02\x82"s;
+  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x02\x01\x01\x02\x82")));
+  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x04\x01\0\x02\x82"s)));
+  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x02\x01\0\x04\x82"s)));
+  std::string negative = good;
+  const std::size_t sign = negative.find(version) + version.size() + 2;
+  REQUIRE(negative[sign] == '\0');
+  negative[sign] = '\xff';
+  CHECK_FALSE(rsa_from_pkcs8(negative));
+  // The exponent: too short a number and something after it, none, zero.
+  const std::string exponent = "\x02\x03\x01\0\x01"s;
+  for (const std::string& other :
+       {"\x02\x01\x05\x05\0"s, "\x02\x03\0\0\0"s, "\x04\x03\x01\0\x01"s}) {
+    CHECK_FALSE(rsa_from_pkcs8(changed(exponent, other)));
+  }
 }
 
 TEST_CASE("evp: a key built from its components is the same key") {
