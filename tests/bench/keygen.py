@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What an identity costs, which is two keys, beside one key by `openssl genpkey`: alternately, since
-the search for primes takes now longer and now less long.
+"""What an identity costs, which is two keys, beside one key by `openssl genpkey`, and beside two of them
+at once: in turn, since the search for primes takes now longer and now less long. The later of two
+searches ends later than one does, on whatever number of cores.
 
 usage: scripts/bench keygen [N]
   N  of each (default: 50)
@@ -31,9 +32,11 @@ def main():
             shutil.rmtree(home)
             return took
 
+        make_two = [common.find("sh"), "-c", '"$@" & "$@" & wait', "sh", *make_key]
         times = common.in_turn(options.count, {
             "keygen": identity,
-            "openssl genpkey": lambda: common.time_process(make_key, os.devnull, f"{folder}/out")[0]})
+            "openssl genpkey": lambda: common.time_process(make_key, os.devnull, f"{folder}/out")[0],
+            "two openssl genpkey": lambda: common.time_process(make_two, os.devnull, f"{folder}/out")[0]})
     rows = [("name", "median_ms", "lower_ms", "upper_ms", "ratio")]
     for name, values in times.items():
         lower, median, upper = common.quartiles(values)
