@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "crypto/secret.h"
+#include "test_der.h"
 #include "test_keys.h"
 
 namespace p2pchat {
@@ -221,33 +222,52 @@ TEST_CASE("evp: DER of the right kind is taken, and nothing after it") {
 TEST_CASE("evp: a private key is PKCS#8 around an RSA key with two primes, and nothing like it") {
   const Secret pkcs8 = pkcs8_der(alice_identity().evp());
   const std::string good(pkcs8.view());
-  const auto changed = [&](std::string_view from, std::string_view to) {
-    std::string der = good;
-    const std::size_t place = der.find(from);
-    REQUIRE(place != std::string::npos);
-    return der.replace(place, from.size(), to);
+  // The version, then n, e, d, p, q, dP, dQ, qInv.
+  std::vector<std::string> elements;
+  std::string_view rest = good;
+  for (rest.remove_prefix(good.find("\x02\x01\0\x02\x82"s)); !rest.empty();) {
+    const auto first = static_cast<unsigned char>(rest[1]);
+    std::size_t size = first < 0x80 ? first : 0;
+    for (unsigned i = 0; first > 0x80 && i < first - 0x80U; ++i) {
+      size = size * 256 + static_cast<unsigned char>(rest[2 + i]);
+    }
+    size += 2 + (first > 0x80 ? first - 0x80U : 0);
+    elements.emplace_back(rest.substr(0, size));
+    rest.remove_prefix(size);
+  }
+  REQUIRE(elements.size() == 9);
+  const auto with = [&](std::size_t place, std::string_view element) {
+    std::string all;
+    for (std::size_t i = 0; i < elements.size(); ++i) all += i == place ? element : elements[i];
+    return all;
   };
+  const std::string all = with(elements.size(), "");
+  REQUIRE(der_pkcs8(all) == good);
   const auto key = rsa_from_pkcs8(good);
   REQUIRE(key);
   CHECK(pkcs8_der(*key).view() == good);
-  // rsaEncryption; RSASSA-PSS instead.
+
+  // RSASSA-PSS instead of rsaEncryption.
+  std::string other = good;
   const std::string algorithm = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
-  CHECK_FALSE(rsa_from_pkcs8(changed(algorithm, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")));
-  // The version and the modulus of the key itself, which follow each other.
-  const std::string version = "\x02\x01\0\x02\x82"s;
-  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x02\x01\x01\x02\x82")));
-  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x04\x01\0\x02\x82"s)));
-  CHECK_FALSE(rsa_from_pkcs8(changed(version, "\x02\x01\0\x04\x82"s)));
-  std::string negative = good;
-  const std::size_t sign = negative.find(version) + version.size() + 2;
-  REQUIRE(negative[sign] == '\0');
-  negative[sign] = '\xff';
-  CHECK_FALSE(rsa_from_pkcs8(negative));
-  // The exponent: too short a number and something after it, none, zero.
-  const std::string exponent = "\x02\x03\x01\0\x01"s;
-  for (const std::string& other :
-       {"\x02\x01\x05\x05\0"s, "\x02\x03\0\0\0"s, "\x04\x03\x01\0\x01"s}) {
-    CHECK_FALSE(rsa_from_pkcs8(changed(exponent, other)));
+  other[other.find(algorithm) + algorithm.size() - 1] = '\x0a';
+  CHECK_FALSE(rsa_from_pkcs8(other));
+
+  CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(all, "\0"s)));
+  CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(with(8, ""))));
+  CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(all + der_integer("\x01"))));
+  CHECK_FALSE(rsa_from_pkcs8(der_pkcs8("")));
+  const std::string negative = "\x02\x01\x80";
+  for (const std::string& version : {der_integer("\x01"), der_integer("\x02"), negative}) {
+    CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(with(0, version))));
+  }
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    CAPTURE(i);
+    CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(with(i, negative))));
+    if (i > 0) CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(with(i, der_integer("")))));
+    std::string octets = elements[i];
+    octets[0] = '\x04';
+    CHECK_FALSE(rsa_from_pkcs8(der_pkcs8(with(i, octets))));
   }
 }
 

@@ -32,6 +32,7 @@
 #include "jose/jwe.h"
 #include "jose/jwk.h"
 #include "jose/jws.h"
+#include "test_der.h"
 
 namespace p2pchat {
 
@@ -77,11 +78,6 @@ std::string from_hex(std::string_view hex) {
 
 std::string bytes_of(const json& object, const char* name) {
   return from_hex(text_of(object, name));
-}
-
-std::string without_leading_zeros(std::string_view bytes) {
-  const std::size_t first = bytes.find_first_not_of('\0');
-  return std::string(first == std::string_view::npos ? std::string_view() : bytes.substr(first));
 }
 
 // What became of a file's cases; each is counted once.
@@ -158,24 +154,6 @@ RsaPublicKey public_key(const json& jwk) {
   return *key;
 }
 
-std::string der(char tag, std::string_view content) {
-  std::string length;
-  for (std::size_t rest = content.size(); rest > 0; rest >>= 8U) {
-    length.insert(length.begin(), static_cast<char>(rest & 0xFFU));
-  }
-  std::string text(1, tag);
-  if (content.size() >= 128) text += static_cast<char>(0x80U | length.size());
-  return text + (content.empty() ? std::string(1, '\0') : length) + std::string(content);
-}
-
-std::string der_integer(std::string_view bytes) {
-  std::string number = without_leading_zeros(bytes);
-  if (number.empty() || (static_cast<unsigned char>(number.front()) & 0x80U) != 0) {
-    number.insert(number.begin(), '\0');
-  }
-  return der('\x02', number);
-}
-
 // The program reads private keys as PKCS#8 only (RFC 5208, RFC 8017 appendix A.1.2).
 RsaPrivateKey private_key(const json& jwk) {
   std::string numbers = der_integer("");
@@ -184,11 +162,7 @@ RsaPrivateKey private_key(const json& jwk) {
     REQUIRE(bytes);
     numbers += der_integer(*bytes);
   }
-  const std::string rsa_encryption =
-      der('\x30', der('\x06', from_hex("2a864886f70d010101")) + der('\x05', ""));
-  const std::string pkcs8 =
-      der('\x30', der_integer("") + rsa_encryption + der('\x04', der('\x30', numbers)));
-  const auto key = RsaPrivateKey::from_pem(write_pem("PRIVATE KEY", pkcs8));
+  const auto key = RsaPrivateKey::from_pem(write_pem("PRIVATE KEY", der_pkcs8(numbers)));
   INFO(key.why());
   REQUIRE(key);
   CHECK(thumbprint(key->public_key()) == thumbprint(public_key(jwk)));
