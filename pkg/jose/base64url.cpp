@@ -24,21 +24,25 @@ constexpr std::array<std::uint8_t, 256> kValues = make_values();
 
 }  // namespace
 
+// Three octets are four characters. At the end there may be fewer: one or two octets are one
+// character more than they are, with nothing but zeros after what stands for them.
+
 std::string encode_base64url(std::string_view bytes) {
   std::string text((bytes.size() * 4 + 2) / 3, '\0');
   char* out = text.data();
-  // Three octets are four characters, and one or two at the end are one more than they are.
-  const auto put = [&](std::string_view octets) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < octets.size(); ++i) {
-      group |= std::uint32_t{static_cast<unsigned char>(octets[i])} << (16 - 8 * i);
-    }
-    for (std::size_t i = 0; i <= octets.size(); ++i) {
-      *out++ = kAlphabet[(group >> (18 - 6 * i)) & 0x3FU];
-    }
+  std::uint32_t group = 0;
+  const auto add = [&](char octet) { group = (group << 8U) | static_cast<unsigned char>(octet); };
+  const auto put = [&] {
+    *out++ = kAlphabet[(group >> 18U) & 0x3FU];
+    group <<= 6U;
   };
-  for (; bytes.size() >= 3; bytes.remove_prefix(3)) put({bytes.data(), 3});
-  if (!bytes.empty()) put(bytes);
+  for (; bytes.size() >= 3; bytes.remove_prefix(3)) {
+    for (std::size_t i = 0; i < 3; ++i) add(bytes[i]);
+    for (int i = 0; i < 4; ++i) put();
+  }
+  if (bytes.empty()) return text;
+  for (std::size_t i = 0; i < 3; ++i) add(i < bytes.size() ? bytes[i] : '\0');
+  while (out < text.data() + text.size()) put();
   return text;
 }
 
@@ -46,23 +50,27 @@ std::optional<std::string> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string bytes(text.size() / 4 * 3 + text.size() % 4 * 3 / 4, '\0');
   char* out = bytes.data();
+  std::uint32_t group = 0;
   std::uint32_t all = 0;
-  // Returns what of the last character stands for no octet.
-  const auto put = [&](std::string_view characters) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < characters.size(); ++i) {
-      const std::uint32_t value = kValues[static_cast<unsigned char>(characters[i])];
-      all |= value;
-      group |= value << (18 - 6 * i);
-    }
-    for (std::size_t i = 0; i + 1 < characters.size(); ++i) {
-      *out++ = static_cast<char>((group >> (16 - 8 * i)) & 0xFFU);
-    }
-    return group & (0xFFFFFFU >> (8 * (characters.size() - 1)));
+  const auto add = [&](char character) {
+    const std::uint32_t value = kValues[static_cast<unsigned char>(character)];
+    all |= value;
+    group = (group << 6U) | value;
   };
-  for (; text.size() >= 4; text.remove_prefix(4)) put({text.data(), 4});
-  const bool is_canonical = text.empty() || put(text) == 0;
-  if (all > kLargestValue || !is_canonical) return std::nullopt;
+  const auto put = [&] {
+    *out++ = static_cast<char>((group >> 16U) & 0xFFU);
+    group <<= 8U;
+  };
+  for (; text.size() >= 4; text.remove_prefix(4)) {
+    for (std::size_t i = 0; i < 4; ++i) add(text[i]);
+    for (int i = 0; i < 3; ++i) put();
+  }
+  if (!text.empty()) {
+    for (std::size_t i = 0; i < 4; ++i) add(i < text.size() ? text[i] : 'A');
+    while (out < bytes.data() + bytes.size()) put();
+    if ((group & 0xFFFFFFU) != 0) return std::nullopt;
+  }
+  if (all > kLargestValue) return std::nullopt;
   return bytes;
 }
 
