@@ -273,7 +273,7 @@ class Listener {
   };
 
   // From the writer to the loop, by way of the handler if there is one, and of a worker when there
-  // is much to do.
+  // is more to it than a short ack.
   void decided(const std::shared_ptr<Exchange>& exchange, bool committed) {
     if (!committed) exchange->verdict = {AckStatus::busy, {}};
     note(exchange->opened.request->type, exchange->verdict);
